@@ -1,0 +1,1 @@
+"""Clearance: the control point between AI agents and everything they touch."""

@@ -1,0 +1,63 @@
+"""The central types, in the field's terms. Values only: frozen, no behaviour beyond what they derive."""
+
+from clearance.core.model.action import Action, Operation
+from clearance.core.model.context import Context
+from clearance.core.model.decision import Decision, Effect, Mode, Reason, ReasonCode, Rule, Verdict
+from clearance.core.model.facts import Fact, FactValue
+from clearance.core.model.finding import Finding, Severity
+from clearance.core.model.obligation import (
+    KIND_OF,
+    Approval,
+    Limit,
+    Notify,
+    Obligation,
+    ObligationKind,
+    Snapshot,
+    Transform,
+)
+from clearance.core.model.principal import Principal, Proof
+from clearance.core.model.record import Draft, OutcomeStatus, Record, RecordKind
+from clearance.core.model.request import Request
+from clearance.core.model.resource import Environment, Resource
+from clearance.core.model.tool import FactSpec, Family, ToolSpec
+from clearance.core.model.wire import ActionCall, CheckResult, OutcomeReport
+
+__all__ = [
+    "KIND_OF",
+    "Action",
+    "ActionCall",
+    "Approval",
+    "CheckResult",
+    "Context",
+    "Decision",
+    "Draft",
+    "Effect",
+    "Environment",
+    "Fact",
+    "FactSpec",
+    "FactValue",
+    "Family",
+    "Finding",
+    "Limit",
+    "Mode",
+    "Notify",
+    "Obligation",
+    "ObligationKind",
+    "Operation",
+    "OutcomeReport",
+    "OutcomeStatus",
+    "Principal",
+    "Proof",
+    "Reason",
+    "ReasonCode",
+    "Record",
+    "RecordKind",
+    "Request",
+    "Resource",
+    "Rule",
+    "Severity",
+    "Snapshot",
+    "ToolSpec",
+    "Transform",
+    "Verdict",
+]

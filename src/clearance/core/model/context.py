@@ -1,0 +1,21 @@
+"""The circumstances of an action: run, goal, time, door. Values passed in, never looked up."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from clearance.core.model.obligation import ObligationKind
+
+
+class Context(Struct, frozen=True, kw_only=True):
+    """`at` is aware UTC. `honours` lists the obligations that the door can carry out itself."""
+
+    run_id: str
+    action_id: str
+    at: datetime
+    goal: str = ""
+    door: str = "sdk"
+    parent_id: str = ""
+    honours: tuple[ObligationKind, ...] = ()

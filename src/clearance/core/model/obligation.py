@@ -1,0 +1,69 @@
+"""What makes a decision valid: duties that must be honoured, or the action is refused."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class ObligationKind(StrEnum):
+    """APPROVAL, SNAPSHOT and NOTIFY are the runtime's to honour; TRANSFORM and LIMIT are the door's."""
+
+    APPROVAL = "approval"
+    SNAPSHOT = "snapshot"
+    TRANSFORM = "transform"
+    NOTIFY = "notify"
+    LIMIT = "limit"
+
+
+class Approval(Struct, frozen=True, kw_only=True, tag="approval"):
+    """A person must say yes before the action runs. Two of these need two approvals."""
+
+    policy: str
+    message: str = ""
+
+
+class Snapshot(Struct, frozen=True, kw_only=True, tag="snapshot"):
+    """The state of what the action touches must be saved before it runs."""
+
+    policy: str
+
+
+class Transform(Struct, frozen=True, kw_only=True, tag="transform"):
+    """The action runs with values taken out of its arguments, or not at all.
+
+    `paths` are argument paths (`customer.email`, `items.*.note`) replaced whole; `patterns` are names from
+    `patterns.NAMED`, replaced wherever they stand. Applied by `redact.transformed`.
+    """
+
+    policy: str
+    paths: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+
+
+class Notify(Struct, frozen=True, kw_only=True, tag="notify"):
+    """Somebody is told. Never holds up the action."""
+
+    policy: str
+    message: str
+
+
+class Limit(Struct, frozen=True, kw_only=True, tag="limit"):
+    """The action runs within these bounds, or its result is cut to them. None means: no such bound."""
+
+    policy: str
+    timeout_seconds: float | None = None
+    result_items: int | None = None
+    result_bytes: int | None = None
+
+
+Obligation = Approval | Snapshot | Transform | Notify | Limit
+
+KIND_OF: dict[type, ObligationKind] = {
+    Approval: ObligationKind.APPROVAL,
+    Snapshot: ObligationKind.SNAPSHOT,
+    Transform: ObligationKind.TRANSFORM,
+    Notify: ObligationKind.NOTIFY,
+    Limit: ObligationKind.LIMIT,
+}

@@ -1,0 +1,52 @@
+"""Named patterns of sensitive text, as RE2 source. Data only; `redact` compiles and applies them."""
+
+from __future__ import annotations
+
+# Shapes of credentials as their issuers document them.
+_SECRETS = (
+    r"\b(?:sk|pk|rk)_(?:live|test)_[0-9A-Za-z]{16,}",  # Stripe
+    r"\bsk-(?:ant-|proj-)?[0-9A-Za-z_-]{20,}",  # OpenAI, Anthropic
+    r"\bclr_[0-9a-z]{8,}_[0-9A-Za-z_-]{20,}",  # Clearance
+    r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",  # AWS access key id
+    r"\bgh[pousr]_[0-9A-Za-z]{36,}",  # GitHub
+    r"\bgithub_pat_[0-9A-Za-z_]{50,}",
+    r"\bglpat-[0-9A-Za-z_-]{20,}",  # GitLab
+    r"\bxox[abprs]-[0-9A-Za-z-]{10,}",  # Slack
+    r"\bAIza[0-9A-Za-z_-]{35}\b",  # Google
+    r"\beyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}",  # JSON Web Token, RFC 7519
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?",  # PEM, RFC 7468
+    r"\b[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s@]+@",  # credentials in a URL, RFC 3986
+)
+
+NAMED: dict[str, tuple[str, ...]] = {
+    "secret": _SECRETS,
+    "email": (r"\b[0-9A-Za-z._%+-]+@[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)+\b",),
+    "iban": (r"\b[A-Z]{2}[0-9]{2}(?: ?[0-9A-Z]{4}){3,7}(?: ?[0-9A-Z]{1,3})?\b",),  # ISO 13616
+    "credit_card": (r"\b(?:[0-9][ -]?){12,18}[0-9]\b",),  # ISO/IEC 7812; `redact` checks the Luhn digit
+    "ipv4": (r"\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b",),
+}
+
+# An argument of this name is never stored, whatever it holds.
+SECRET_NAMES = frozenset(
+    {
+        "access_key",
+        "access_token",
+        "api_key",
+        "apikey",
+        "auth_token",
+        "authorization",
+        "client_secret",
+        "cookie",
+        "credential",
+        "credentials",
+        "passphrase",
+        "passwd",
+        "password",
+        "private_key",
+        "refresh_token",
+        "secret",
+        "secret_key",
+        "session_token",
+        "token",
+    }
+)

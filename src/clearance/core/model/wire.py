@@ -1,0 +1,78 @@
+"""What crosses a wire between a caller and the control point: one form, used by both ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from clearance.core.model.action import Operation
+from clearance.core.model.decision import Effect, Reason
+from clearance.core.model.obligation import Obligation, ObligationKind
+from clearance.core.model.record import OutcomeStatus
+from clearance.core.model.resource import Environment
+
+
+class ActionCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One action put before the control point.
+
+    `action` is a verb (`update`) or a tool's name (`send_email`). `arguments` are the tool's, chosen by the
+    agent and so never believed as facts. `payload` is the calling program's own description of the action:
+    its numbers count as facts (`record_count`), and it stands in for `arguments` where there are none.
+    """
+
+    action: str
+    resource: str | tuple[str, ...] = ()
+    arguments: dict[str, Any] = {}
+    payload: dict[str, Any] = {}
+    facts: dict[str, bool | int | float | str | None] = {}
+    operation: Operation | None = None
+    environment: Environment | None = None
+    agent: str = ""
+    run_id: str = ""
+    goal: str = ""
+    parent_id: str = ""
+    honours: tuple[ObligationKind, ...] = ()
+
+
+class CheckResult(Struct, frozen=True, kw_only=True):
+    """The control point's answer to one action.
+
+    `arguments` is set where a policy redacted them: the action may run with these values only.
+
+    >>> CheckResult(action_id="a", run_id="r", effect=Effect.DENY, reasons=()).blocked
+    True
+    """
+
+    action_id: str
+    run_id: str
+    effect: Effect
+    reasons: tuple[Reason, ...]
+    obligations: tuple[Obligation, ...] = ()
+    arguments: dict[str, Any] | None = None
+    policy_version: str = ""
+
+    @property
+    def allowed(self) -> bool:
+        return self.effect is Effect.ALLOW
+
+    @property
+    def blocked(self) -> bool:
+        return self.effect is not Effect.ALLOW
+
+    @property
+    def reason(self) -> str:
+        """The sentence that decided, for people and for the agent."""
+        return self.reasons[0].message if self.reasons else ""
+
+    @property
+    def reason_code(self) -> str:
+        return self.reasons[0].code.value if self.reasons else ""
+
+
+class OutcomeReport(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How a cleared action ended, told by whoever ran it. `result` is any JSON value."""
+
+    status: OutcomeStatus
+    result: Any = None
+    error: str = ""

@@ -1,0 +1,198 @@
+"""Every seam on one page: what the runtime asks of the world. Each adapter has an in-memory twin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from clearance.core.model import Draft, Fact, Principal, Record, Request
+
+
+class Durability(StrEnum):
+    """What a written record survives: POWER a power cut (fsync), PROCESS the death of every process."""
+
+    POWER = "power"
+    PROCESS = "process"
+
+
+class RunQuery(Struct, frozen=True, kw_only=True):
+    """Which runs to list, newest first. Empty fields do not filter. `before` pages: runs started earlier."""
+
+    agent: str = ""
+    before: datetime | None = None
+    limit: int = 50
+
+
+class RunSummary(Struct, frozen=True, kw_only=True):
+    """One run at a glance. `status` is `running` or `ended`; counts are of its records."""
+
+    run_id: str
+    agent: str
+    goal: str
+    status: str
+    started_at: datetime
+    last_at: datetime
+    records: int
+    actions: int
+    refused: int
+    alerts: int
+
+
+class RecordQuery(Struct, frozen=True, kw_only=True):
+    """Which records to find, newest first. Empty fields do not filter. `text` is sought in the body."""
+
+    run_id: str = ""
+    agent: str = ""
+    tool: str = ""
+    operation: str = ""
+    effect: str = ""
+    kind: str = ""
+    status: str = ""
+    text: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: int = 50
+
+
+class Verification(Struct, frozen=True, kw_only=True):
+    """What reading every record and recomputing every hash found. `problems` is empty when all is sound."""
+
+    records: int
+    runs: int
+    head: str  # the chain's last hash: keep it elsewhere, and a cut-off tail is noticed too
+    problems: tuple[str, ...] = ()
+
+
+class Journal(Protocol):
+    """Append-only, numbered, chained records. Safe to share between threads and between processes."""
+
+    def append(self, drafts: Sequence[Draft], *, durability: Durability = Durability.POWER) -> list[Record]:
+        """Write all or none, and return only when they are as durable as asked. Raises StoreError."""
+
+    def run(self, run_id: str) -> list[Record]:
+        """Every kept record of a run, by `seq`. Empty when there is none."""
+
+    def action(self, action_id: str) -> list[Record]:
+        """Every kept record of one action, in order."""
+
+    def runs(self, query: RunQuery) -> list[RunSummary]:
+        """The runs that match, newest first."""
+
+    def search(self, query: RecordQuery) -> list[Record]:
+        """The records that match, newest first."""
+
+    def in_flight(self) -> list[Record]:
+        """Intents without an outcome, oldest first."""
+
+    def foreign(self) -> list[Record]:
+        """Records that other processes wrote since the last call, in order. Cheap when there are none."""
+
+    def verify(self, run_id: str = "") -> Verification:
+        """Recompute the chain of one run, or of every run and of the journal."""
+
+    def close(self) -> None:
+        """Make everything durable and let go."""
+
+
+class PolicyVersion(Struct, frozen=True, kw_only=True):
+    """One stored policy document: `number` counts from 1; `document` has the form of a policy file."""
+
+    number: int
+    at: datetime
+    by: str
+    document: dict[str, Any]
+
+
+class PolicyStore(Protocol):
+    """The policies made through the API, as numbered versions of one document."""
+
+    def current(self) -> PolicyVersion | None:
+        """The newest version; None in a fresh store."""
+
+    def revision(self) -> int:
+        """The newest version's number, 0 in a fresh store. Cheap: asked before every decision."""
+
+    def versions(self, limit: int = 50) -> list[PolicyVersion]:
+        """Newest first."""
+
+    def replace(self, document: dict[str, Any], *, expected: int, by: str, at: datetime) -> PolicyVersion:
+        """Store the next version. Raises ConflictError when `expected` is no longer the newest number."""
+
+
+class Agent(Struct, frozen=True, kw_only=True):
+    """A non-human principal known to the store."""
+
+    name: str
+    description: str = ""
+    created_at: datetime
+
+
+class KeyScope(StrEnum):
+    """What a key may do: AGENT acts and reads as itself; ADMIN also rules policies, agents and keys."""
+
+    AGENT = "agent"
+    ADMIN = "admin"
+
+
+class StoredKey(Struct, frozen=True, kw_only=True):
+    """A key as kept: never the secret, only its SHA-256 in hex."""
+
+    key_id: str
+    agent: str
+    scope: KeyScope
+    secret_hash: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+class AgentStore(Protocol):
+    """Agents and their keys."""
+
+    def agents(self) -> list[Agent]:
+        """By name."""
+
+    def agent(self, name: str) -> Agent | None: ...
+
+    def add_agent(self, agent: Agent) -> None:
+        """Raises ConflictError when the name is taken."""
+
+    def keys(self, agent: str = "") -> list[StoredKey]:
+        """Of one agent or of all, oldest first."""
+
+    def key(self, key_id: str) -> StoredKey | None: ...
+
+    def add_key(self, key: StoredKey) -> None: ...
+
+    def revoke_key(self, key_id: str, at: datetime) -> None:
+        """Raises NotFoundError. Revoking twice keeps the first time."""
+
+
+class Identity(Protocol):
+    """Credentials in, principal out."""
+
+    def identify(self, credential: str, at: datetime) -> tuple[Principal, KeyScope]:
+        """Raises AuthenticationError, which never says why in detail."""
+
+
+class FactSource(Protocol):
+    """Counts on the real system. What it cannot know it leaves out: absent matches every limit."""
+
+    def gather(self, request: Request) -> dict[str, Fact]:
+        """Facts about one request. Raises only StoreError or a time-out, which refuse the action."""
+
+
+class Approvals(Protocol):
+    """Ask a person. Nothing fulfils this yet: an action that needs approval is refused and says so."""
+
+    def ask(self, request: Request, policies: Sequence[str]) -> bool: ...
+
+
+class Recovery(Protocol):
+    """Save state before an action. Nothing fulfils this yet: an action that needs it is refused."""
+
+    def snapshot(self, request: Request) -> str: ...
