@@ -1,4 +1,8 @@
-"""Every seam on one page: what the runtime asks of the world. Each adapter has an in-memory twin."""
+"""Every seam on one page: what the runtime asks of the world. Each adapter has an in-memory twin.
+
+The seams of facts, judges, approvals, recovery and sinks join this page with the first adapter of each; until
+then the runtime answers the machine's AskApproval and TakeSnapshot with Unavailable, which refuses.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from clearance.core.model import Draft, Fact, Principal, Record, Request
-
-
-class Durability(StrEnum):
-    """What a written record survives: POWER a power cut (fsync), PROCESS the death of every process."""
-
-    POWER = "power"
-    PROCESS = "process"
+from clearance.core.model import Draft, Durability, Principal, Record
 
 
 class RunQuery(Struct, frozen=True, kw_only=True):
@@ -177,22 +174,3 @@ class Identity(Protocol):
 
     def identify(self, credential: str, at: datetime) -> tuple[Principal, KeyScope]:
         """Raises AuthenticationError, which never says why in detail."""
-
-
-class FactSource(Protocol):
-    """Counts on the real system. What it cannot know it leaves out: absent matches every limit."""
-
-    def gather(self, request: Request) -> dict[str, Fact]:
-        """Facts about one request. Raises only StoreError or a time-out, which refuse the action."""
-
-
-class Approvals(Protocol):
-    """Ask a person. Nothing fulfils this yet: an action that needs approval is refused and says so."""
-
-    def ask(self, request: Request, policies: Sequence[str]) -> bool: ...
-
-
-class Recovery(Protocol):
-    """Save state before an action. Nothing fulfils this yet: an action that needs it is refused."""
-
-    def snapshot(self, request: Request) -> str: ...

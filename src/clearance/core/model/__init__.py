@@ -16,7 +16,7 @@ from clearance.core.model.obligation import (
     Transform,
 )
 from clearance.core.model.principal import Principal, Proof
-from clearance.core.model.record import Draft, OutcomeStatus, Record, RecordKind
+from clearance.core.model.record import Draft, Durability, OutcomeStatus, Record, RecordKind
 from clearance.core.model.request import Request
 from clearance.core.model.resource import Environment, Resource
 from clearance.core.model.tool import FactSpec, Family, ToolSpec
@@ -31,6 +31,7 @@ __all__ = [
     "Context",
     "Decision",
     "Draft",
+    "Durability",
     "Effect",
     "Environment",
     "Fact",

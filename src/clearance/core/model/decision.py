@@ -58,6 +58,7 @@ class ReasonCode(StrEnum):
     STORE_UNAVAILABLE = "store_unavailable"
     CANCELLED = "cancelled"
     PROTOCOL_VIOLATION = "protocol_violation"
+    CONTROL_POINT_UNREACHABLE = "control_point_unreachable"
 
 
 class Reason(Struct, frozen=True, kw_only=True):

@@ -16,6 +16,13 @@ from msgspec import Struct
 GENESIS = "0" * 64  # the hash before the first record of a run, and before the first of a journal
 
 
+class Durability(StrEnum):
+    """What a written record survives: POWER a power cut (fsync), PROCESS the death of every process."""
+
+    POWER = "power"
+    PROCESS = "process"
+
+
 class RecordKind(StrEnum):
     """What a line tells. Every kind but the first two belongs to an action or closes the run."""
 

@@ -1,0 +1,49 @@
+"""What the core asks of the world. Imperative; each is answered by one event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from clearance.core.model import Draft, Durability, Request
+
+
+class Gather(Struct, frozen=True, kw_only=True):
+    """Look up what can be known about the request. Answered by Gathered or GatherFailed."""
+
+    request: Request
+
+
+class Write(Struct, frozen=True, kw_only=True):
+    """Make one record durable. Answered by Written or WriteFailed."""
+
+    draft: Draft
+    durability: Durability
+
+
+class AskApproval(Struct, frozen=True, kw_only=True):
+    """Ask one person. Answered by Approved, Refused, Expired or Unavailable."""
+
+    request: Request
+    policy: str
+
+
+class TakeSnapshot(Struct, frozen=True, kw_only=True):
+    """Save what the request touches. Answered by SnapshotTaken, SnapshotFailed or Unavailable."""
+
+    request: Request
+
+
+class Execute(Struct, frozen=True, kw_only=True):
+    """Run the action, now and once, with these arguments. Answered by Executed or ReportLost."""
+
+    request: Request
+    arguments: dict[str, Any]
+
+
+class Finish(Struct, frozen=True, kw_only=True):
+    """Nothing more will come of this action. Not answered."""
+
+
+Command = Gather | Write | AskApproval | TakeSnapshot | Execute | Finish

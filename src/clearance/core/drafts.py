@@ -1,0 +1,159 @@
+"""The records of a run, made from what is known: redacted here, once, so that no store sees a secret."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from clearance.core import redact
+from clearance.core.model import (
+    Decision,
+    Draft,
+    Fact,
+    OutcomeStatus,
+    Principal,
+    Record,
+    RecordKind,
+    Request,
+    Resource,
+)
+
+_ENCODER = msgspec.json.Encoder()
+
+
+class ActionBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The body of REFUSAL, HOLD, INTENT and SNAPSHOT: the whole request as judged, and the decision."""
+
+    principal: Principal
+    tool: str
+    operation: str
+    arguments: Any
+    resources: tuple[Resource, ...]
+    facts: dict[str, Fact]
+    door: str
+    decision: Decision
+    parent_id: str = ""
+    redacted: tuple[str, ...] = ()
+    approved_by: tuple[str, ...] = ()
+    snapshot_id: str = ""
+
+
+class OutcomeBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The body of OUTCOME. `why` says who closed it, where that was not the caller."""
+
+    status: OutcomeStatus
+    result: Any = None
+    error: str = ""
+    why: str = ""
+
+
+def run_started(run_id: str, *, agent: str, goal: str, at: datetime, parent_run_id: str = "") -> Draft:
+    """The first record of a run."""
+    body = {"goal": redact.clean_text(goal)}
+    if parent_run_id:
+        body["parent_run_id"] = parent_run_id
+    return _draft(RecordKind.RUN_STARTED, run_id, agent=agent, at=at, body=body)
+
+
+def run_ended(run_id: str, *, agent: str, at: datetime, status: OutcomeStatus, error: str = "") -> Draft:
+    """The last record of a run that was ended by its caller."""
+    body = {"error": redact.clean_text(error)} if error else {}
+    return _draft(RecordKind.RUN_ENDED, run_id, agent=agent, at=at, status=status.value, body=body)
+
+
+def note(run_id: str, *, agent: str, at: datetime, text: str) -> Draft:
+    """A remark in a run: a step the agent told of, or what recovery did."""
+    return _draft(RecordKind.NOTE, run_id, agent=agent, at=at, body={"text": redact.clean_text(text)})
+
+
+def action(
+    kind: RecordKind,
+    request: Request,
+    decision: Decision,
+    *,
+    at: datetime,
+    arguments: dict[str, Any],
+    redacted: tuple[str, ...] = (),
+    approved_by: tuple[str, ...] = (),
+    snapshot_id: str = "",
+) -> Draft:
+    """What was asked and what was decided, with the arguments as they will run."""
+    context = request.context
+    body = ActionBody(
+        principal=request.principal,
+        tool=request.action.tool,
+        operation=request.action.operation.value,
+        arguments=redact.stored(arguments),
+        resources=_storable(request.resources),
+        facts=request.facts,
+        door=context.door,
+        decision=decision,
+        parent_id=context.parent_id,
+        redacted=redacted,
+        approved_by=approved_by,
+        snapshot_id=snapshot_id,
+    )
+    return Draft(
+        run_id=context.run_id,
+        kind=kind,
+        at=at,
+        agent=request.principal.agent,
+        action_id=context.action_id,
+        tool=request.action.tool,
+        operation=request.action.operation.value,
+        effect=decision.effect.value,
+        body=msgspec.Raw(_ENCODER.encode(body)),
+    )
+
+
+def outcome(of: Draft | Record, *, at: datetime, status: OutcomeStatus, told: OutcomeBody) -> Draft:
+    """How an action ended. `of` is any earlier record of the same action."""
+    return Draft(
+        run_id=of.run_id,
+        kind=RecordKind.OUTCOME,
+        at=at,
+        agent=of.agent,
+        action_id=of.action_id,
+        tool=of.tool,
+        operation=of.operation,
+        effect=of.effect,
+        status=status.value,
+        body=msgspec.Raw(_ENCODER.encode(told)),
+    )
+
+
+def told(status: OutcomeStatus, *, result: Any = None, error: str = "", why: str = "") -> OutcomeBody:
+    """An outcome's body, with the result as it may be stored."""
+    return OutcomeBody(status=status, result=redact.stored(result), error=redact.clean_text(error), why=why)
+
+
+def _draft(
+    kind: RecordKind, run_id: str, *, agent: str, at: datetime, body: dict[str, str], status: str = ""
+) -> Draft:
+    return Draft(
+        run_id=run_id,
+        kind=kind,
+        at=at,
+        agent=agent,
+        status=status,
+        body=msgspec.Raw(_ENCODER.encode(body)),
+    )
+
+
+def _storable(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
+    """Names may hold what a caller wrote; ten thousand recipients are told by their number, not by name."""
+    kept = resources[:_MOST_RESOURCES]
+    return tuple(
+        Resource(
+            kind=resource.kind,
+            name=redact.clean_text(resource.name),
+            environment=resource.environment,
+        )
+        for resource in kept
+    )
+
+
+_MOST_RESOURCES = 64  # a record names this many; `resource_count` among the facts tells the true number

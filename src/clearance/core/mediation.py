@@ -1,0 +1,314 @@
+"""The life of one action, as one state machine: (state, event) -> (state, command). No I/O, no clock.
+
+Rules: an event with no row refuses · any failure before EXECUTING refuses · nothing executes before its intent
+is durable · at most one Execute · an obligation the door cannot honour refuses · every path ends in DONE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from clearance.core import drafts, redact
+from clearance.core.commands import AskApproval, Command, Execute, Finish, Gather, TakeSnapshot, Write
+from clearance.core.decide import combine, denial, is_liftable
+from clearance.core.enrich import merge_facts
+from clearance.core.events import (
+    Approved,
+    Cancelled,
+    Event,
+    Executed,
+    Expired,
+    Gathered,
+    GatherFailed,
+    Refused,
+    ReportLost,
+    SnapshotFailed,
+    SnapshotTaken,
+    Unavailable,
+    WriteFailed,
+    Written,
+)
+from clearance.core.model import (
+    KIND_OF,
+    Approval,
+    Decision,
+    Draft,
+    Durability,
+    Effect,
+    ObligationKind,
+    OutcomeStatus,
+    ReasonCode,
+    RecordKind,
+    Request,
+    Snapshot,
+    Transform,
+    Verdict,
+)
+
+
+class State(StrEnum):
+    """Where an action is. Only EXECUTING and later may have changed the world."""
+
+    GATHERING = "gathering"
+    DECIDED = "decided"  # a decision is being written; nothing has run
+    HELD = "held"
+    SAVING = "saving"
+    EXECUTING = "executing"
+    CLOSING = "closing"  # the last record is being written
+    DONE = "done"
+
+
+class Mediation(Struct, frozen=True, kw_only=True):
+    """One action in flight. A plain value: it can be stored while a person decides, and taken up again."""
+
+    state: State
+    request: Request
+    decision: Decision | None = None
+    arguments: dict[str, Any] = {}  # as they will run
+    redacted: tuple[str, ...] = ()
+    approved_by: tuple[str, ...] = ()
+    snapshot_id: str = ""
+    intent: Draft | None = None  # as written before it ran; its outcome repeats whose it is
+    outcome: OutcomeStatus | None = None
+
+    @property
+    def refused(self) -> bool:
+        return self.decision is not None and self.decision.effect is Effect.DENY
+
+
+class Judge(Protocol):
+    """The policies, as the machine sees them."""
+
+    version: str
+
+    def verdicts(self, request: Request) -> list[Verdict]:
+        """Every rule's opinion of the request. Pure."""
+
+
+Step = tuple[Mediation, Command | None]
+
+
+def begin(request: Request) -> Step:
+    """The first state and the first command."""
+    mediation = Mediation(state=State.GATHERING, request=request, arguments=request.action.arguments)
+    return mediation, Gather(request=request)
+
+
+def step(mediation: Mediation, event: Event, judge: Judge) -> Step:
+    """One event in, one command out; None once everything has been said."""
+    row = _ROWS.get((mediation.state, type(event)))
+    if row is None:
+        return _no_row(mediation, event)
+    return row(mediation, event, judge)
+
+
+# What was gathered becomes a decision.
+
+
+def _decide(mediation: Mediation, event: Gathered, judge: Judge) -> Step:
+    request = mediation.request
+    if event.facts:
+        request = replace(request, facts=merge_facts(request.facts, event.facts))
+    decision = combine(judge.verdicts(request), event.findings, policy_version=judge.version)
+    mediation = replace(mediation, request=request, decision=decision)
+    if decision.effect is Effect.DENY:
+        kind = RecordKind.HOLD if is_liftable(decision) else RecordKind.REFUSAL
+        return _write(replace(mediation, state=State.DECIDED), kind, event.at)
+    return _clear(mediation, event.at)
+
+
+def _clear(mediation: Mediation, at: datetime) -> Step:
+    """Allowed: settle what will run and write the intent, unless the door cannot do what is owed."""
+    assert mediation.decision is not None
+    transforms = [owed for owed in mediation.decision.obligations if isinstance(owed, Transform)]
+    arguments, redacted = redact.transformed(mediation.request.action.arguments, transforms)
+    unsupported = _unsupported(mediation, redacted)
+    if unsupported:
+        message = f"This door cannot honour what the policy asks for ({unsupported}); nothing was run."
+        return _refuse(mediation, ReasonCode.OBLIGATION_NOT_SUPPORTED, message, at)
+    settled = replace(mediation, state=State.DECIDED, arguments=arguments, redacted=redacted)
+    return _write(settled, RecordKind.INTENT, at)
+
+
+def _unsupported(mediation: Mediation, redacted: tuple[str, ...]) -> str:
+    """The first obligation that only the door can honour and that it does not; empty when there is none."""
+    assert mediation.decision is not None
+    for owed in mediation.decision.obligations:
+        kind = KIND_OF[type(owed)]
+        if kind not in _THE_DOORS or kind in mediation.request.context.honours:
+            continue
+        if kind is ObligationKind.TRANSFORM and not redacted:
+            continue  # nothing in these arguments has to change
+        return kind.value
+    return ""
+
+
+_THE_DOORS = frozenset({ObligationKind.TRANSFORM, ObligationKind.LIMIT})
+
+
+# The decision is durable: go on.
+
+
+def _decision_written(mediation: Mediation, event: Written, judge: Judge) -> Step:
+    assert mediation.decision is not None
+    if mediation.decision.effect is Effect.ALLOW:
+        if any(isinstance(owed, Snapshot) for owed in mediation.decision.obligations):
+            return replace(mediation, state=State.SAVING), TakeSnapshot(request=mediation.request)
+        return _execute(mediation)
+    if is_liftable(mediation.decision):
+        return _ask(replace(mediation, state=State.HELD))
+    return replace(mediation, state=State.DONE), Finish()
+
+
+def _decision_not_written(mediation: Mediation, event: WriteFailed, judge: Judge) -> Step:
+    message = "The store could not record the decision, so nothing was run. Try again when it is back."
+    decision = denial(mediation.decision, ReasonCode.STORE_UNAVAILABLE, message)
+    return replace(mediation, state=State.DONE, decision=decision), Finish()
+
+
+def _ask(mediation: Mediation) -> Step:
+    policy = _approvals(mediation)[len(mediation.approved_by)]
+    return mediation, AskApproval(request=mediation.request, policy=policy)
+
+
+def _approvals(mediation: Mediation) -> list[str]:
+    """The policies that want a yes, one entry for each yes: two holds need two approvals."""
+    assert mediation.decision is not None
+    return [owed.policy for owed in mediation.decision.obligations if isinstance(owed, Approval)]
+
+
+def _approved(mediation: Mediation, event: Approved, judge: Judge) -> Step:
+    mediation = replace(mediation, approved_by=(*mediation.approved_by, event.by))
+    if len(mediation.approved_by) < len(_approvals(mediation)):
+        return _ask(mediation)
+    assert mediation.decision is not None
+    lifted = replace(mediation.decision, effect=Effect.ALLOW)
+    return _clear(replace(mediation, decision=lifted), event.at)
+
+
+def _snapshot_taken(mediation: Mediation, event: SnapshotTaken, judge: Judge) -> Step:
+    if mediation.snapshot_id:
+        return _no_row(mediation, event)
+    saved = replace(mediation, snapshot_id=event.snapshot_id)
+    return _write(saved, RecordKind.SNAPSHOT, event.at)
+
+
+def _snapshot_written(mediation: Mediation, event: Written, judge: Judge) -> Step:
+    return _execute(mediation) if mediation.snapshot_id else _no_row(mediation, event)
+
+
+def _execute(mediation: Mediation) -> Step:
+    command = Execute(request=mediation.request, arguments=mediation.arguments)
+    return replace(mediation, state=State.EXECUTING), command
+
+
+# It ran, or may have.
+
+
+def _executed(mediation: Mediation, event: Executed, judge: Judge) -> Step:
+    told = drafts.told(event.status, result=event.result, error=event.error)
+    return _close(mediation, event.status, told, event.at)
+
+
+def _report_lost(mediation: Mediation, event: ReportLost | Cancelled, judge: Judge) -> Step:
+    told = drafts.told(OutcomeStatus.UNKNOWN, why="nobody reported how it ended")
+    return _close(mediation, OutcomeStatus.UNKNOWN, told, event.at)
+
+
+def _close(mediation: Mediation, status: OutcomeStatus, told: drafts.OutcomeBody, at: datetime) -> Step:
+    assert mediation.intent is not None
+    draft = drafts.outcome(mediation.intent, at=at, status=status, told=told)
+    closing = replace(mediation, state=State.CLOSING, outcome=status)
+    return closing, Write(draft=draft, durability=Durability.PROCESS)
+
+
+def _finished(mediation: Mediation, event: Written | WriteFailed, judge: Judge) -> Step:
+    return replace(mediation, state=State.DONE), Finish()
+
+
+# Refusals.
+
+
+def _refusing(code: ReasonCode, message: str) -> Callable[[Mediation, Any, Judge], Step]:
+    def row(mediation: Mediation, event: Event, judge: Judge) -> Step:
+        return _refuse(mediation, code, message, event.at)
+
+    return row
+
+
+def _refuse(mediation: Mediation, code: ReasonCode, message: str, at: datetime) -> Step:
+    decision = denial(mediation.decision, code, message)
+    closing = replace(mediation, state=State.CLOSING, decision=decision)
+    return _write(closing, RecordKind.REFUSAL, at)
+
+
+def _write(mediation: Mediation, kind: RecordKind, at: datetime) -> Step:
+    assert mediation.decision is not None
+    draft = drafts.action(
+        kind,
+        mediation.request,
+        mediation.decision,
+        at=at,
+        arguments=mediation.arguments,
+        redacted=mediation.redacted,
+        approved_by=mediation.approved_by,
+        snapshot_id=mediation.snapshot_id,
+    )
+    if kind is RecordKind.INTENT:
+        mediation = replace(mediation, intent=draft)
+    return mediation, Write(draft=draft, durability=Durability.POWER)
+
+
+def _no_row(mediation: Mediation, event: Event) -> Step:
+    """The world said something it could not have said. Whatever it was, nothing more is executed."""
+    match mediation.state:
+        case State.DONE:
+            return mediation, None
+        case State.CLOSING:
+            return replace(mediation, state=State.DONE), Finish()
+        case State.EXECUTING:
+            told = drafts.told(OutcomeStatus.UNKNOWN, why="an event out of order came instead of a report")
+            return _close(mediation, OutcomeStatus.UNKNOWN, told, event.at)
+        case _:
+            message = "Clearance was told something out of order; nothing was run."
+            return _refuse(mediation, ReasonCode.PROTOCOL_VIOLATION, message, event.at)
+
+
+_NO_APPROVER = "This needs a person's approval, and nobody can be asked here; nothing was run."
+_NO_SNAPSHOT = "The policy asks for a snapshot first, and nothing here can take one; nothing was run."
+_cancelled = _refusing(ReasonCode.CANCELLED, "The caller went away before the action ran.")
+
+_ROWS: dict[tuple[State, type], Callable[[Mediation, Any, Judge], Step]] = {
+    (State.GATHERING, Gathered): _decide,
+    (State.GATHERING, GatherFailed): _refusing(
+        ReasonCode.FACTS_UNAVAILABLE, "What the action would touch could not be looked up; nothing was run."
+    ),
+    (State.GATHERING, Cancelled): _cancelled,
+    (State.DECIDED, Written): _decision_written,
+    (State.DECIDED, WriteFailed): _decision_not_written,
+    (State.DECIDED, Cancelled): _cancelled,
+    (State.HELD, Approved): _approved,
+    (State.HELD, Refused): _refusing(ReasonCode.APPROVAL_REFUSED, "A person refused this action."),
+    (State.HELD, Expired): _refusing(ReasonCode.APPROVAL_EXPIRED, "Nobody approved this action in time."),
+    (State.HELD, Unavailable): _refusing(ReasonCode.APPROVAL_UNAVAILABLE, _NO_APPROVER),
+    (State.HELD, Cancelled): _cancelled,
+    (State.SAVING, SnapshotTaken): _snapshot_taken,
+    (State.SAVING, Written): _snapshot_written,
+    (State.SAVING, SnapshotFailed): _refusing(
+        ReasonCode.SNAPSHOT_FAILED, "The state could not be saved first; nothing was run."
+    ),
+    (State.SAVING, Unavailable): _refusing(ReasonCode.SNAPSHOT_UNAVAILABLE, _NO_SNAPSHOT),
+    (State.SAVING, WriteFailed): _decision_not_written,
+    (State.SAVING, Cancelled): _cancelled,
+    (State.EXECUTING, Executed): _executed,
+    (State.EXECUTING, ReportLost): _report_lost,
+    (State.EXECUTING, Cancelled): _report_lost,
+    (State.CLOSING, Written): _finished,
+    (State.CLOSING, WriteFailed): _finished,
+}

@@ -1,0 +1,223 @@
+"""The one service behind every door: runs, clearances, outcomes. Doors translate; nothing is decided in them."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from clearance.core import drafts
+from clearance.core.enrich import derive_facts
+from clearance.core.mediation import Mediation
+from clearance.core.model import (
+    ActionCall,
+    CheckResult,
+    Context,
+    Draft,
+    Durability,
+    OutcomeReport,
+    OutcomeStatus,
+    Principal,
+    Record,
+    RecordKind,
+    Request,
+)
+from clearance.core.normalize import normalize
+from clearance.core.policy import PolicySet
+from clearance.errors import ConflictError, ForbiddenError, NotFoundError, RequestError
+from clearance.ports import Journal
+from clearance.runtime.mediator import AsyncAppend, Clock, Mediator
+from clearance.runtime.memory import Memory
+from clearance.runtime.names import NewId
+from clearance.runtime.policy_book import PolicyBook
+from clearance.runtime.recent import Recent
+
+_OPEN_KEPT = 4_096  # cleared actions whose report needs no look-up in the journal
+_RUNS_KEPT = 4_096  # runs whose goal needs none either
+_OPEN_ENDED = frozenset({OutcomeStatus.UNKNOWN, OutcomeStatus.NOT_REPORTED})
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """One agent task, as its door holds it."""
+
+    run_id: str
+    agent: str
+    goal: str = ""
+
+
+class ControlPoint:
+    """Thread-safe. What it acknowledges is durable.
+
+    Methods that end in `_draft` make a record and leave it to a door on an event loop to append it.
+    """
+
+    def __init__(self, journal: Journal, policies: PolicyBook, *, clock: Clock, new_id: NewId) -> None:
+        self.journal = journal
+        self.policies = policies
+        self._clock = clock
+        self._new_id = new_id
+        self._memory = Memory(journal)
+        self._mediator = Mediator(journal, self._memory, clock=clock)
+        self._runs: Recent[Run] = Recent(_RUNS_KEPT)
+        self._open: Recent[Draft] = Recent(_OPEN_KEPT)
+
+    # Runs
+
+    def start_run(self, *, agent: str, goal: str = "", run_id: str = "", parent_run_id: str = "") -> Run:
+        """Begin a run. Raises StoreError."""
+        run, draft = self.run_draft(agent=agent, goal=goal, run_id=run_id, parent_run_id=parent_run_id)
+        self.journal.append([draft])
+        return run
+
+    def run_draft(
+        self, *, agent: str, goal: str = "", run_id: str = "", parent_run_id: str = ""
+    ) -> tuple[Run, Draft]:
+        """A run, and the record that starts it. Raises ConflictError when the id is taken."""
+        if run_id and self._known(run_id) is not None:
+            raise ConflictError("A run of this id exists; leave `run_id` out to have one made.")
+        run = Run(run_id=run_id or self._new_id("run"), agent=agent, goal=goal)
+        self._runs.put(run.run_id, run)
+        self._memory.run_started(run.run_id)
+        at = self._clock()
+        return run, drafts.run_started(run.run_id, agent=agent, goal=goal, at=at, parent_run_id=parent_run_id)
+
+    def run(self, run_id: str, *, agent: str = "") -> Run:
+        """A run by its id. Raises NotFoundError; ForbiddenError when it is not `agent`'s own."""
+        run = self._known(run_id)
+        if run is None:
+            raise NotFoundError("There is no run of this id.")
+        if agent and run.agent != agent:
+            raise ForbiddenError("This run belongs to another agent.")
+        return run
+
+    def end_run(self, run: Run, *, status: OutcomeStatus, error: str = "") -> None:
+        """Close a run. Raises StoreError."""
+        self.journal.append([self.end_draft(run, status=status, error=error)])
+
+    def end_draft(self, run: Run, *, status: OutcomeStatus, error: str = "") -> Draft:
+        """The record that ends a run."""
+        self._memory.run_ended(run.run_id)
+        return drafts.run_ended(run.run_id, agent=run.agent, at=self._clock(), status=status, error=error)
+
+    def note(self, run: Run, text: str) -> None:
+        """Add a remark to a run. Raises StoreError."""
+        self.journal.append([self.note_draft(run, text)])
+
+    def note_draft(self, run: Run, text: str) -> Draft:
+        """The record of a remark."""
+        return drafts.note(run.run_id, agent=run.agent, at=self._clock(), text=text)
+
+    def _known(self, run_id: str) -> Run | None:
+        run = self._runs.get(run_id)
+        if run is None:
+            records = self.journal.run(run_id)
+            if not records:
+                return None
+            goal = records[0].decoded().get("goal", "")
+            run = Run(run_id=run_id, agent=records[0].agent, goal=goal)
+            self._runs.put(run_id, run)
+        return run
+
+    # Actions
+
+    def clear(self, call: ActionCall, principal: Principal, *, door: str) -> CheckResult:
+        """Decide one action and make the decision durable. On `allowed` the caller runs it, then reports.
+
+        Raises RequestError, NotFoundError, ForbiddenError, StoreError; then, too, the action may not run.
+        """
+        run, draft = self._run_of(call, principal)
+        if draft is not None:
+            self.journal.append([draft], durability=Durability.PROCESS)  # the intent's fsync covers it
+        policies = self.policies.current()
+        request = self._request(call, principal, run, door, policies)
+        return self._answer(self._mediator.clear(request, policies))
+
+    async def aclear(
+        self, call: ActionCall, principal: Principal, *, door: str, append: AsyncAppend
+    ) -> CheckResult:
+        """The same, for a door on an event loop."""
+        run, draft = self._run_of(call, principal)
+        if draft is not None:
+            await append([draft], Durability.PROCESS)
+        policies = self.policies.current()
+        request = self._request(call, principal, run, door, policies)
+        return self._answer(await self._mediator.aclear(request, policies, append))
+
+    def report(self, action_id: str, report: OutcomeReport, *, agent: str = "") -> None:
+        """Record how an action ended. Raises NotFoundError, ConflictError, ForbiddenError, StoreError."""
+        draft = self.outcome_draft(action_id, report, agent=agent)
+        self.journal.append([draft], durability=Durability.PROCESS)
+
+    def outcome_draft(self, action_id: str, report: OutcomeReport, *, agent: str = "") -> Draft:
+        """The record that closes an action. `agent`, if given, must be the action's own."""
+        intent: Draft | Record = self._open.pop(action_id) or self._intent(action_id)
+        if agent and intent.agent != agent:
+            raise ForbiddenError("This action belongs to another agent.")
+        told = drafts.told(report.status, result=report.result, error=report.error)
+        return drafts.outcome(intent, at=self._clock(), status=report.status, told=told)
+
+    def _intent(self, action_id: str) -> Record:
+        records = self.journal.action(action_id)
+        intent = next((record for record in records if record.kind is RecordKind.INTENT), None)
+        if intent is None:
+            raise NotFoundError("No action of this id was ever cleared.")
+        for record in records:
+            if record.kind is RecordKind.OUTCOME and OutcomeStatus(record.status) not in _OPEN_ENDED:
+                raise ConflictError("The outcome of this action is already recorded.")
+        return intent
+
+    def _run_of(self, call: ActionCall, principal: Principal) -> tuple[Run, Draft | None]:
+        _judgeable(call)
+        if call.run_id:
+            return self.run(call.run_id, agent=principal.agent), None
+        return self.run_draft(agent=principal.agent, goal=call.goal)
+
+    def _request(
+        self, call: ActionCall, principal: Principal, run: Run, door: str, policies: PolicySet
+    ) -> Request:
+        context = Context(
+            run_id=run.run_id,
+            action_id=self._new_id("act"),
+            at=self._clock(),
+            goal=run.goal,
+            door=door,
+            parent_id=call.parent_id,
+            honours=call.honours,
+        )
+        return read_call(call, principal, context, policies)
+
+    def _answer(self, mediation: Mediation) -> CheckResult:
+        assert mediation.decision is not None
+        context = mediation.request.context
+        if mediation.intent is not None and not mediation.refused:
+            self._open.put(context.action_id, mediation.intent)
+        return CheckResult(
+            action_id=context.action_id,
+            run_id=context.run_id,
+            effect=mediation.decision.effect,
+            reasons=mediation.decision.reasons,
+            obligations=mediation.decision.obligations,
+            arguments=mediation.arguments if mediation.redacted else None,
+            policy_version=mediation.decision.policy_version,
+        )
+
+
+def read_call(call: ActionCall, principal: Principal, context: Context, policies: PolicySet) -> Request:
+    """A wire call, understood: normalized, with every fact that the call itself and the declarations give."""
+    request = normalize(call, principal=principal, context=context, tools=policies.tools)
+    facts = derive_facts(request, call=call, tools=policies.tools)
+    return Request(
+        principal=request.principal,
+        action=request.action,
+        resources=request.resources,
+        context=request.context,
+        facts=facts,
+    )
+
+
+def _judgeable(call: ActionCall) -> None:
+    """Raises RequestError for a call that names no action."""
+    if not call.action.strip():
+        raise RequestError(
+            "`action` is empty: name a verb (update) or a tool (send_email).", reason="empty_action"
+        )
+    if len(call.action) > 256:
+        raise RequestError("`action` is longer than 256 characters.", reason="action_too_long")

@@ -1,0 +1,121 @@
+"""What was cleared before, as the stateful rules need it: read from the journal once, then kept up to date.
+
+A run or agent that was let go is read again on the next sight of it: forgetting costs a read, never a rule.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from clearance.core.drafts import ActionBody
+from clearance.core.model import Action, Context, Operation, Record, RecordKind, Request
+from clearance.core.policy import History, PolicySet
+from clearance.ports import Journal, RecordQuery
+
+_RUNS_KEPT = 10_000  # about 1 KB each with a handful of stateful rules
+_MOST_RECORDS = 1_000_000  # of one agent in its longest window
+
+
+class Memory:
+    """Windows over earlier actions. Not thread-safe: the mediator holds a lock around decide-and-count."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._policies: PolicySet | None = None
+        self._history = History(PolicySet.empty())
+        # Each with the journal's position up to which its past was read; later foreign records count.
+        self._runs: OrderedDict[str, int] = OrderedDict()
+        self._agents: dict[str, int] = {}
+
+    def history(self, policies: PolicySet, request: Request) -> History:
+        """The history to judge this request by."""
+        if policies is not self._policies:
+            self._start_over(policies)
+        if policies.watches:
+            self._take_in_foreign()
+            self._know_run(request.context.run_id)
+            self._know_agent(request.principal.agent, request.context.at)
+        return self._history
+
+    def cleared(self, request: Request) -> None:
+        """The request was allowed; it counts from now on."""
+        if self._policies is not None and self._policies.watches:
+            self._history.observe(request)
+
+    def run_started(self, run_id: str) -> None:
+        """A run that this process has just made has no past to read."""
+        self._keep_run(run_id, 0)
+
+    def run_ended(self, run_id: str) -> None:
+        """Let a run go."""
+        self._runs.pop(run_id, None)
+        self._history.forget(run_id)
+
+    def _start_over(self, policies: PolicySet) -> None:
+        self._journal.foreign()  # what is in the journal by now is read run by run, as it is needed
+        self._policies = policies
+        self._history = History(policies)
+        self._runs.clear()
+        self._agents.clear()
+
+    def _take_in_foreign(self) -> None:
+        for record in self._journal.foreign():
+            scopes = [
+                scope
+                for scope, known, key in (
+                    ("run", self._runs, record.run_id),
+                    ("agent", self._agents, record.agent),
+                )
+                if record.position > known.get(key, record.position)
+            ]
+            if scopes:
+                self._observe([record], *scopes)
+
+    def _know_run(self, run_id: str) -> None:
+        if run_id in self._runs:
+            self._runs.move_to_end(run_id)
+            return
+        records = self._journal.run(run_id)
+        self._keep_run(run_id, records[-1].position if records else 0)
+        self._observe(records, "run")
+
+    def _keep_run(self, run_id: str, position: int) -> None:
+        self._runs[run_id] = position
+        if len(self._runs) > _RUNS_KEPT:
+            oldest, _ = self._runs.popitem(last=False)
+            self._history.forget(oldest)
+
+    def _know_agent(self, agent: str, at: datetime) -> None:
+        assert self._policies is not None
+        if agent in self._agents:
+            return
+        since = at - timedelta(seconds=self._policies.max_window_seconds)
+        query = RecordQuery(agent=agent, kind=RecordKind.INTENT.value, since=since, limit=_MOST_RECORDS)
+        records = self._journal.search(query)
+        self._agents[agent] = records[0].position if records else 0
+        self._observe(reversed(records), "agent")
+
+    def _observe(self, records: Iterable[Record], *scopes: str) -> None:
+        for record in records:
+            if record.kind is RecordKind.INTENT:
+                self._history.observe(_request_of(record), scopes=scopes)
+
+
+def _request_of(record: Record) -> Request:
+    """The request as it was recorded: secrets in its arguments are gone, everything else is as judged."""
+    body = msgspec.json.decode(record.body, type=ActionBody)
+    return Request(
+        principal=body.principal,
+        action=Action(
+            tool=body.tool,
+            operation=Operation(body.operation),
+            arguments=body.arguments if isinstance(body.arguments, dict) else {},
+        ),
+        resources=body.resources,
+        context=Context(run_id=record.run_id, action_id=record.action_id, at=record.at, door=body.door),
+        facts=body.facts,
+    )

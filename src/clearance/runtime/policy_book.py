@@ -1,0 +1,126 @@
+"""The policies in force: files and the store's document, compiled together, swapped whole or not at all."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from clearance.core.policy import Document, PolicySet, compile_policies, parse_value
+from clearance.errors import ConflictError, NotFoundError
+from clearance.ports import PolicyStore, PolicyVersion
+
+_STORED = "<store>"
+
+
+class PolicyBook:
+    """Compiles what files and the store say. Every change is checked whole before it is stored."""
+
+    def __init__(
+        self, store: PolicyStore, *, files: Sequence[Document] = (), clock: Callable[[], datetime]
+    ) -> None:
+        """Raises PolicyError when what is stored and what the files say do not compile together."""
+        self._store = store
+        self._files = tuple(files)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._revision = -1
+        self._current = PolicySet.empty()
+        self.current()
+
+    def current(self) -> PolicySet:
+        """The compiled set; recompiled when another process stored a new version."""
+        revision = self._store.revision()
+        if revision != self._revision:
+            with self._lock:
+                stored = self._store.current()
+                self._current = self._compile(stored.document if stored else {})
+                self._revision = stored.number if stored else 0
+        return self._current
+
+    def document(self) -> PolicyVersion | None:
+        """The newest stored version, as it was written."""
+        return self._store.current()
+
+    def versions(self, limit: int = 50) -> list[PolicyVersion]:
+        return self._store.versions(limit)
+
+    def create(self, policy: dict[str, Any], *, by: str) -> PolicyVersion:
+        """Add one policy. The same one again changes nothing.
+
+        Raises PolicyError; ConflictError when the name stands for something else.
+        """
+
+        def add(document: dict[str, Any]) -> dict[str, Any]:
+            for other in document.get("policies", []):
+                if other.get("name") == policy.get("name"):
+                    if other == policy:
+                        return document
+                    raise ConflictError(
+                        f"A policy named {policy.get('name')!r} exists and says something else; replace it instead."
+                    )
+            return {**document, "policies": [*document.get("policies", []), policy]}
+
+        return self._change(add, by=by)
+
+    def replace(self, name: str, policy: dict[str, Any], *, by: str) -> PolicyVersion:
+        """Put one policy in the place of the one of that name. Raises NotFoundError, PolicyError."""
+
+        def swap(document: dict[str, Any]) -> dict[str, Any]:
+            at = self._index(document, name)
+            policies = list(document["policies"])
+            policies[at] = policy
+            return {**document, "policies": policies}
+
+        return self._change(swap, by=by)
+
+    def delete(self, name: str, *, by: str) -> PolicyVersion:
+        """Take one policy out. Raises NotFoundError."""
+
+        def drop(document: dict[str, Any]) -> dict[str, Any]:
+            at = self._index(document, name)
+            policies = [policy for index, policy in enumerate(document["policies"]) if index != at]
+            return {**document, "policies": policies}
+
+        return self._change(drop, by=by)
+
+    def replace_all(self, document: dict[str, Any], *, by: str, expected: int | None = None) -> PolicyVersion:
+        """Store a whole document. With `expected`, only if that is still the newest version's number.
+
+        Raises PolicyError, ConflictError.
+        """
+        return self._change(lambda _: document, by=by, expected=expected)
+
+    def _change(
+        self,
+        edit: Callable[[dict[str, Any]], dict[str, Any]],
+        *,
+        by: str,
+        expected: int | None = None,
+    ) -> PolicyVersion:
+        with self._lock:
+            stored = self._store.current()
+            number = stored.number if stored else 0
+            if expected is not None and expected != number:
+                raise ConflictError(f"The policies are at version {number}, not {expected}; read them anew.")
+            before = stored.document if stored else {}
+            after = edit(before)
+            if stored is not None and after == before:
+                return stored
+            compiled = self._compile(after)
+            version = self._store.replace(after, expected=number, by=by, at=self._clock())
+            self._current, self._revision = compiled, version.number
+            return version
+
+    def _compile(self, document: dict[str, Any]) -> PolicySet:
+        return compile_policies([*self._files, parse_value(document, _STORED)])
+
+    @staticmethod
+    def _index(document: dict[str, Any], name: str) -> int:
+        for index, policy in enumerate(document.get("policies", [])):
+            if policy.get("name") == name:
+                return index
+        raise NotFoundError(
+            f"No stored policy is named {name!r}; policies from files are changed in their files."
+        )

@@ -1,0 +1,215 @@
+"""The client: embedded on a local store, or talking to a server; the same API for both."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from clearance.config import load_settings
+from clearance.core.model import (
+    ActionCall,
+    CheckResult,
+    Environment,
+    Operation,
+    OutcomeReport,
+    OutcomeStatus,
+    Record,
+)
+from clearance.ports import PolicyVersion, RunQuery, RunSummary
+from clearance.sdk.backend import Backend
+from clearance.sdk.call import action_call
+from clearance.sdk.current import current_run
+from clearance.sdk.embedded import EmbeddedBackend
+from clearance.sdk.perform import aclear, clear
+from clearance.sdk.remote import RemoteBackend
+from clearance.sdk.run import Run
+from clearance.sdk.unreachable import UNANSWERED, checked
+
+
+class Policies:
+    """The policies made through the API. Each change is checked whole before it is stored."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def list(self) -> list[dict[str, Any]]:
+        """The stored policies, in the form they were written in."""
+        version = self._backend.policies()
+        return list(version.document.get("policies", [])) if version else []
+
+    def create(self, policy: Mapping[str, Any]) -> PolicyVersion:
+        """Add one policy; the same one again changes nothing. Raises PolicyError, ConflictError."""
+        return self._backend.create_policy(dict(policy))
+
+    def replace(self, name: str, policy: Mapping[str, Any]) -> PolicyVersion:
+        """Put one policy in the place of another. Raises PolicyError, NotFoundError."""
+        return self._backend.replace_policy(name, dict(policy))
+
+    def delete(self, name: str) -> PolicyVersion:
+        """Take one policy out. Raises NotFoundError."""
+        return self._backend.delete_policy(name)
+
+
+class Client:
+    """`Client()` is embedded: a store in `.clearance/` here, or in `path` (`memory` keeps it in memory).
+
+    `Client(url=..., api_key=...)` talks to `clearance serve`. CLEARANCE_URL, CLEARANCE_API_KEY,
+    CLEARANCE_STORE, CLEARANCE_AGENT and CLEARANCE_POLICIES stand in for what is not given.
+    Thread-safe. Raises ConfigurationError, PolicyError, StoreError.
+    """
+
+    def __init__(
+        self,
+        path: str | Path | None = None,
+        *,
+        url: str | None = None,
+        api_key: str | None = None,
+        agent: str | None = None,
+        policies: str | Path | Sequence[str | Path] | None = None,
+        environment: Environment | str | None = None,
+        timeout_seconds: float | None = None,
+    ) -> None:
+        files = [policies] if isinstance(policies, str | Path) else policies
+        settings = load_settings(
+            store=None if path is None else str(path),
+            url="" if path is not None and url is None else url,
+            api_key=api_key,
+            agent=agent,
+            policies=None if files is None else [str(file) for file in files],
+            timeout_seconds=timeout_seconds,
+        )
+        self._agent = settings.agent or ("" if settings.url else _program())
+        self._environment = None if environment is None else Environment(environment)
+        self.backend: Backend = RemoteBackend(settings) if settings.url else EmbeddedBackend(settings)
+        self.policies = Policies(self.backend)
+        self._run_id = ""
+        self._lock = threading.Lock()
+
+    def check(
+        self,
+        action: str,
+        resource: str | Sequence[str] = (),
+        *,
+        payload: Mapping[str, Any] | None = None,
+        on_unreachable: str = "refuse",
+        **details: Any,
+    ) -> CheckResult:
+        """Decide one action before you run it: `result.blocked`, `result.reason`.
+
+        `payload` is your own description; its numbers count as facts (`record_count`). Further details are
+        the fields of ActionCall: arguments, facts, operation, environment, run_id, goal. Tell how it ended
+        with `report`. Raises UnreachableError when nobody answers, unless `on_unreachable="allow"` on a read.
+        """
+        call = self._call(action, resource, payload, details)
+        return clear(self.backend, call, checked(on_unreachable, _declared(call)))
+
+    async def acheck(
+        self,
+        action: str,
+        resource: str | Sequence[str] = (),
+        *,
+        payload: Mapping[str, Any] | None = None,
+        on_unreachable: str = "refuse",
+        **details: Any,
+    ) -> CheckResult:
+        """`check` for an event loop."""
+        call = self._call(action, resource, payload, details)
+        return await aclear(self.backend, call, checked(on_unreachable, _declared(call)))
+
+    def report(self, checked_action: CheckResult | str, *, result: Any = None, error: str = "") -> None:
+        """Tell how a checked action ended: failed when there is an `error`.
+
+        Raises NotFoundError, ConflictError (told already).
+        """
+        action_id = checked_action if isinstance(checked_action, str) else checked_action.action_id
+        self.backend.report(action_id, _report(result, error))
+
+    async def areport(
+        self, checked_action: CheckResult | str, *, result: Any = None, error: str = ""
+    ) -> None:
+        """`report` for an event loop."""
+        action_id = checked_action if isinstance(checked_action, str) else checked_action.action_id
+        await self.backend.areport(action_id, _report(result, error))
+
+    def run(
+        self, goal: str = "", agent: str | None = None, *, environment: Environment | str | None = None
+    ) -> Run:
+        """One agent task, for `with` or `async with`. A server takes the agent's name from the key."""
+        where = self._environment if environment is None else Environment(environment)
+        return Run(self.backend, agent=self._agent if agent is None else agent, goal=goal, environment=where)
+
+    def runs(self, *, agent: str = "", limit: int = 50) -> list[RunSummary]:
+        """The newest runs."""
+        return self.backend.runs(RunQuery(agent=agent, limit=limit))
+
+    def trace(self, run_id: str) -> list[Record]:
+        """Every record of a run, in order."""
+        return self.backend.trace(run_id)
+
+    def close(self) -> None:
+        """Make everything durable and let go."""
+        self.backend.close()
+
+    async def aclose(self) -> None:
+        """`close` for an event loop."""
+        await self.backend.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def outside_run(self) -> tuple[Backend, dict[str, Any]]:
+        """Whom to ask for an action outside any run, and whose it is: one run for the client's whole life."""
+        with self._lock:
+            if not self._run_id:
+                with contextlib.suppress(*UNANSWERED):  # the action itself will say so
+                    self._run_id = self.backend.start_run(agent=self._agent, goal="", parent_run_id="")
+        whose = {"agent": self._agent, "run_id": self._run_id, "environment": self._environment}
+        return self.backend, whose
+
+    def _call(
+        self,
+        action: str,
+        resource: str | Sequence[str],
+        payload: Mapping[str, Any] | None,
+        details: dict[str, Any],
+    ) -> ActionCall:
+        run = current_run.get()
+        if run is not None and run.backend is self.backend and "run_id" not in details:
+            return run.describe(action, resource, payload=payload, **details)
+        whose = {} if "run_id" in details else self.outside_run()[1]
+        return action_call(action, resource, **{**whose, "agent": self._agent, "payload": payload, **details})
+
+
+def _declared(call: ActionCall) -> Operation | None:
+    """What the caller says it is, in so many words; a tool's name says nothing here."""
+    if call.operation is not None:
+        return call.operation
+    return Operation(call.action) if call.action in set(Operation) else None
+
+
+def _report(result: Any, error: str) -> OutcomeReport:
+    status = OutcomeStatus.FAILED if error else OutcomeStatus.SUCCEEDED
+    return OutcomeReport(status=status, result=result, error=error)
+
+
+def _program() -> str:
+    """An agent that gave no name is called after its program."""
+    return Path(sys.argv[0]).stem or "agent" if sys.argv and sys.argv[0] not in ("", "-c", "-m") else "agent"

@@ -1,0 +1,99 @@
+"""The control point in this process, on a store in the working directory."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from clearance.config import Settings
+from clearance.core.model import (
+    ActionCall,
+    CheckResult,
+    Durability,
+    OutcomeReport,
+    OutcomeStatus,
+    Principal,
+    Record,
+)
+from clearance.ports import PolicyVersion, RunQuery, RunSummary
+from clearance.runtime.async_writer import AsyncWriter
+from clearance.wiring import assemble
+
+_DOOR = "sdk"
+_BY = "sdk"
+
+
+class EmbeddedBackend:
+    """Opens the store at once. An agent's name is taken at its word here: see SECURITY.md."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises StoreError, PolicyError."""
+        self.assembly = assemble(settings)
+        self._point = self.assembly.control_point
+        self._writer: AsyncWriter | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def clear(self, call: ActionCall) -> CheckResult:
+        return self._point.clear(call, Principal(agent=call.agent), door=_DOOR)
+
+    async def aclear(self, call: ActionCall) -> CheckResult:
+        append = self._async_writer().append
+        return await self._point.aclear(call, Principal(agent=call.agent), door=_DOOR, append=append)
+
+    def report(self, action_id: str, report: OutcomeReport) -> None:
+        self._point.report(action_id, report)
+
+    async def areport(self, action_id: str, report: OutcomeReport) -> None:
+        draft = self._point.outcome_draft(action_id, report)
+        await self._async_writer().append([draft], Durability.PROCESS)
+
+    def start_run(self, *, agent: str, goal: str, parent_run_id: str) -> str:
+        return self._point.start_run(agent=agent, goal=goal, parent_run_id=parent_run_id).run_id
+
+    async def astart_run(self, *, agent: str, goal: str, parent_run_id: str) -> str:
+        run, draft = self._point.run_draft(agent=agent, goal=goal, parent_run_id=parent_run_id)
+        await self._async_writer().append([draft], Durability.POWER)
+        return run.run_id
+
+    def end_run(self, run_id: str, *, status: OutcomeStatus, error: str) -> None:
+        self._point.end_run(self._point.run(run_id), status=status, error=error)
+
+    async def aend_run(self, run_id: str, *, status: OutcomeStatus, error: str) -> None:
+        draft = self._point.end_draft(self._point.run(run_id), status=status, error=error)
+        await self._async_writer().append([draft], Durability.POWER)
+
+    def note(self, run_id: str, text: str) -> None:
+        self._point.note(self._point.run(run_id), text)
+
+    def runs(self, query: RunQuery) -> list[RunSummary]:
+        return self._point.journal.runs(query)
+
+    def trace(self, run_id: str) -> list[Record]:
+        return self._point.journal.run(run_id)
+
+    def policies(self) -> PolicyVersion | None:
+        return self._point.policies.document()
+
+    def create_policy(self, policy: dict[str, Any]) -> PolicyVersion:
+        return self._point.policies.create(policy, by=_BY)
+
+    def replace_policy(self, name: str, policy: dict[str, Any]) -> PolicyVersion:
+        return self._point.policies.replace(name, policy, by=_BY)
+
+    def delete_policy(self, name: str) -> PolicyVersion:
+        return self._point.policies.delete(name, by=_BY)
+
+    def close(self) -> None:
+        self.assembly.close()
+
+    async def aclose(self) -> None:
+        if self._writer is not None:
+            await self._writer.close()
+        self.assembly.close()
+
+    def _async_writer(self) -> AsyncWriter:
+        """One writer for each event loop; a program may start several, one after the other."""
+        loop = asyncio.get_running_loop()
+        if self._writer is None or self._loop is not loop:
+            self._writer, self._loop = AsyncWriter(self._point.journal), loop
+        return self._writer

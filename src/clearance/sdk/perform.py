@@ -1,0 +1,145 @@
+"""Clear, run once, record how it ended: the one path of every guarded call, sync and async."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from clearance.core.model import ActionCall, CheckResult, Limit, ObligationKind, OutcomeReport, OutcomeStatus
+from clearance.errors import ClearanceError, PolicyViolationError
+from clearance.sdk.backend import Backend
+from clearance.sdk.unreachable import UNANSWERED, OnUnreachable, let_through
+
+T = TypeVar("T")
+HONOURS = (ObligationKind.TRANSFORM, ObligationKind.LIMIT)
+
+_LOG = logging.getLogger("clearance")
+
+
+def clear(backend: Backend, call: ActionCall, on_unreachable: OnUnreachable) -> CheckResult:
+    """Raises ClearanceError; then the action must not run."""
+    try:
+        return backend.clear(call)
+    except UNANSWERED:
+        if on_unreachable is OnUnreachable.ALLOW:
+            return let_through(call)
+        raise
+
+
+async def aclear(backend: Backend, call: ActionCall, on_unreachable: OnUnreachable) -> CheckResult:
+    """The same, for an event loop."""
+    try:
+        return await backend.aclear(call)
+    except UNANSWERED:
+        if on_unreachable is OnUnreachable.ALLOW:
+            return let_through(call)
+        raise
+
+
+def perform(
+    backend: Backend, call: ActionCall, execute: Callable[[dict[str, Any]], T], on_unreachable: OnUnreachable
+) -> T:
+    """Clear the call, run `execute` with its arguments, record the outcome, return the result.
+
+    Raises PolicyViolationError when it was refused, and whatever `execute` raises.
+    """
+    result = clear(backend, call, on_unreachable)
+    _raise_if_refused(result)
+    limits = _limits(result)
+    if any(limit.timeout_seconds is not None for limit in limits):
+        _report(backend, result, OutcomeStatus.FAILED, error="not run: a plain function cannot be timed out")
+        raise PolicyViolationError(
+            "The policy sets a time limit, which only an async function can keep; nothing was run.",
+            reason_code="obligation_not_supported",
+            action_id=result.action_id,
+        )
+    try:
+        value = execute(_arguments(call, result))
+    except BaseException as error:
+        _report(backend, result, OutcomeStatus.FAILED, error=_described(error))
+        raise
+    _report(backend, result, OutcomeStatus.SUCCEEDED, value=value)
+    return _cut(value, limits)
+
+
+async def aperform(
+    backend: Backend,
+    call: ActionCall,
+    execute: Callable[[dict[str, Any]], Awaitable[T]],
+    on_unreachable: OnUnreachable,
+) -> T:
+    """The same, for an event loop; here a time limit is kept."""
+    result = await aclear(backend, call, on_unreachable)
+    _raise_if_refused(result)
+    limits = _limits(result)
+    bounds = [limit.timeout_seconds for limit in limits if limit.timeout_seconds is not None]
+    try:
+        async with asyncio.timeout(min(bounds, default=None)):
+            value = await execute(_arguments(call, result))
+    except BaseException as error:
+        await _areport(backend, result, OutcomeStatus.FAILED, error=_described(error))
+        raise
+    await _areport(backend, result, OutcomeStatus.SUCCEEDED, value=value)
+    return _cut(value, limits)
+
+
+def _raise_if_refused(result: CheckResult) -> None:
+    if result.blocked:
+        raise PolicyViolationError(result.reason, reason_code=result.reason_code, action_id=result.action_id)
+
+
+def _arguments(call: ActionCall, result: CheckResult) -> dict[str, Any]:
+    return call.arguments if result.arguments is None else result.arguments
+
+
+def _limits(result: CheckResult) -> list[Limit]:
+    return [owed for owed in result.obligations if isinstance(owed, Limit)]
+
+
+def _cut(value: T, limits: list[Limit]) -> T:
+    for limit in limits:
+        if limit.result_items is not None and isinstance(value, list | tuple):
+            value = value[: limit.result_items]
+        if limit.result_bytes is not None and isinstance(value, bytes):
+            value = value[: limit.result_bytes]
+        if limit.result_bytes is not None and isinstance(value, str):
+            value = value.encode()[: limit.result_bytes].decode("utf-8", "ignore")  # type: ignore[assignment]
+    return value
+
+
+def _described(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _report(
+    backend: Backend, result: CheckResult, status: OutcomeStatus, *, value: Any = None, error: str = ""
+) -> None:
+    """The action has run: a report that fails must not make its caller run it again."""
+    if not result.action_id:
+        return
+    try:
+        backend.report(result.action_id, OutcomeReport(status=status, result=value, error=error))
+    except ClearanceError as failure:
+        _say_unrecorded(result, failure)
+
+
+async def _areport(
+    backend: Backend, result: CheckResult, status: OutcomeStatus, *, value: Any = None, error: str = ""
+) -> None:
+    if not result.action_id:
+        return
+    report = OutcomeReport(status=status, result=value, error=error)
+    try:
+        await asyncio.shield(backend.areport(result.action_id, report))
+    except ClearanceError as failure:
+        _say_unrecorded(result, failure)
+
+
+def _say_unrecorded(result: CheckResult, failure: ClearanceError) -> None:
+    _LOG.error(
+        "the outcome of action %s was not recorded (%s); its trace will say unknown",
+        result.action_id,
+        failure.code,
+    )

@@ -1,0 +1,203 @@
+"""The control point behind HTTP. Silence, slowness and nonsense are errors: the action does not run."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn, TypeVar
+
+import httpx
+import msgspec
+
+from clearance.config import Settings
+from clearance.core.model import ActionCall, CheckResult, OutcomeReport, OutcomeStatus, Record
+from clearance.errors import (
+    AuthenticationError,
+    ClearanceError,
+    ConfigurationError,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    PolicyError,
+    Problem,
+    ProtocolError,
+    RequestError,
+    StoreError,
+    UnreachableError,
+)
+from clearance.ports import PolicyVersion, RunQuery, RunSummary
+
+T = TypeVar("T")
+_BY_CODE: dict[str, type[ClearanceError]] = {
+    error.code: error
+    for error in (AuthenticationError, ForbiddenError, NotFoundError, ConflictError, StoreError)
+}
+
+
+class _ErrorBody(msgspec.Struct, frozen=True):
+    code: str
+    message: str
+    problems: list[Problem] = []
+
+
+class _ErrorAnswer(msgspec.Struct, frozen=True):
+    error: _ErrorBody
+
+
+class _RunAnswer(msgspec.Struct, frozen=True):
+    run_id: str
+
+
+class RemoteBackend:
+    """Speaks to `clearance serve`. Follows no redirect, repeats no request."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises ConfigurationError for a URL that is none, or a missing key."""
+        _check(settings)
+        options: dict[str, Any] = {
+            "base_url": settings.url,
+            "headers": {"Authorization": f"Bearer {settings.api_key}"},
+            "timeout": settings.timeout_seconds,
+        }
+        self._http = httpx.Client(**options)
+        self._async_http = httpx.AsyncClient(**options)
+
+    def clear(self, call: ActionCall) -> CheckResult:
+        return self._post("/v1/actions", call, CheckResult)
+
+    async def aclear(self, call: ActionCall) -> CheckResult:
+        return await self._apost("/v1/actions", call, CheckResult)
+
+    def report(self, action_id: str, report: OutcomeReport) -> None:
+        self._post(f"/v1/actions/{action_id}/outcome", report, dict[str, Any])
+
+    async def areport(self, action_id: str, report: OutcomeReport) -> None:
+        await self._apost(f"/v1/actions/{action_id}/outcome", report, dict[str, Any])
+
+    def start_run(self, *, agent: str, goal: str, parent_run_id: str) -> str:
+        return self._post("/v1/runs", _run(agent, goal, parent_run_id), _RunAnswer).run_id
+
+    async def astart_run(self, *, agent: str, goal: str, parent_run_id: str) -> str:
+        return (await self._apost("/v1/runs", _run(agent, goal, parent_run_id), _RunAnswer)).run_id
+
+    def end_run(self, run_id: str, *, status: OutcomeStatus, error: str) -> None:
+        self._post(f"/v1/runs/{run_id}/end", {"status": status, "error": error}, dict[str, Any])
+
+    async def aend_run(self, run_id: str, *, status: OutcomeStatus, error: str) -> None:
+        await self._apost(f"/v1/runs/{run_id}/end", {"status": status, "error": error}, dict[str, Any])
+
+    def note(self, run_id: str, text: str) -> None:
+        self._post(f"/v1/runs/{run_id}/notes", {"text": text}, dict[str, Any])
+
+    def runs(self, query: RunQuery) -> list[RunSummary]:
+        given = {"agent": query.agent, "limit": str(query.limit)}
+        if query.before is not None:
+            given["before"] = query.before.isoformat()
+        return self._ask("GET", "/v1/runs", None, _Runs, given).runs
+
+    def trace(self, run_id: str) -> list[Record]:
+        return self._ask("GET", f"/v1/runs/{run_id}/trace", None, _Records).records
+
+    def policies(self) -> PolicyVersion | None:
+        return self._ask("GET", "/v1/policies", None, PolicyVersion)
+
+    def create_policy(self, policy: dict[str, Any]) -> PolicyVersion:
+        return self._post("/v1/policies", policy, PolicyVersion)
+
+    def replace_policy(self, name: str, policy: dict[str, Any]) -> PolicyVersion:
+        return self._ask("PUT", f"/v1/policies/{_quoted(name)}", policy, PolicyVersion)
+
+    def delete_policy(self, name: str) -> PolicyVersion:
+        return self._ask("DELETE", f"/v1/policies/{_quoted(name)}", None, PolicyVersion)
+
+    def close(self) -> None:
+        self._http.close()
+
+    async def aclose(self) -> None:
+        self._http.close()
+        await self._async_http.aclose()
+
+    def _post(self, path: str, body: Any, answer: type[T]) -> T:
+        return self._ask("POST", path, body, answer)
+
+    def _ask(
+        self, method: str, path: str, body: Any, answer: type[T], query: dict[str, str] | None = None
+    ) -> T:
+        try:
+            response = self._http.request(method, path, content=_encoded(body), params=query)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            _unreachable(error)
+        return _read(response, answer)
+
+    async def _apost(self, path: str, body: Any, answer: type[T]) -> T:
+        try:
+            response = await self._async_http.post(path, content=_encoded(body))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            _unreachable(error)
+        return _read(response, answer)
+
+
+class _Runs(msgspec.Struct, frozen=True):
+    runs: list[RunSummary]
+
+
+class _Records(msgspec.Struct, frozen=True):
+    records: list[Record]
+
+
+def _check(settings: Settings) -> None:
+    problems = []
+    if not settings.url.startswith(("http://", "https://")):
+        problems.append(Problem("bad_url", "`url` must begin with http:// or https://", "settings"))
+    if not settings.api_key:
+        problems.append(
+            Problem("no_api_key", "`api_key` is missing", "settings", 0, "make one: clearance agent key NAME")
+        )
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _run(agent: str, goal: str, parent_run_id: str) -> dict[str, str]:
+    return {"agent": agent, "goal": goal, "parent_run_id": parent_run_id}
+
+
+def _quoted(name: str) -> str:
+    return httpx.URL("/").join(f"/{name}").raw_path.decode().lstrip("/")
+
+
+def _encoded(body: Any) -> bytes | None:
+    """JSON; a Python object that is not JSON is told by its text, as the policies will see it."""
+    return None if body is None else msgspec.json.encode(body, enc_hook=str)
+
+
+def _unreachable(error: Exception) -> NoReturn:
+    slow = isinstance(error, httpx.TimeoutException)
+    what = "did not answer in time" if slow else f"cannot be reached ({type(error).__name__})"
+    raise UnreachableError(
+        f"The control point {what}; the action did not run. Is `clearance serve` up, and `url` right?"
+    ) from None
+
+
+def _read(response: httpx.Response, answer: type[T]) -> T:
+    if response.status_code in (200, 201):
+        try:
+            return msgspec.json.decode(response.content, type=answer)
+        except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+            raise ProtocolError(
+                "The control point's answer cannot be read; the action did not run. Is `url` a Clearance server?"
+            ) from None
+    _raise(response)
+
+
+def _raise(response: httpx.Response) -> NoReturn:
+    try:
+        told = msgspec.json.decode(response.content, type=_ErrorAnswer).error
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+        raise ProtocolError(
+            f"The control point answered HTTP {response.status_code} without saying why; the action did not run."
+        ) from None
+    if told.code == PolicyError.code:
+        raise PolicyError(told.problems)
+    if told.code in _BY_CODE:
+        raise _BY_CODE[told.code](told.message)
+    if response.status_code >= 500:
+        raise UnreachableError(f"The control point failed ({told.code}); the action did not run.")
+    raise RequestError(told.message, reason=told.code)
