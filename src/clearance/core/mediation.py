@@ -1,4 +1,4 @@
-"""The life of one action, as one state machine: (state, event) -> (state, command). No I/O, no clock.
+"""The life of one action, one state machine: (state, event) -> (state, command). No I/O, no clock.
 
 Rules: an event with no row refuses · any failure before EXECUTING refuses · nothing executes before its intent
 is durable · at most one Execute · an obligation the door cannot honour refuses · every path ends in DONE.
@@ -102,10 +102,10 @@ def begin(request: Request) -> Step:
 
 def step(mediation: Mediation, event: Event, judge: Judge) -> Step:
     """One event in, one command out; None once everything has been said."""
-    row = _ROWS.get((mediation.state, type(event)))
-    if row is None:
-        return _no_row(mediation, event)
-    return row(mediation, event, judge)
+    if mediation.state is State.GATHERING and isinstance(event, Gathered):
+        return _decide(mediation, event, judge)
+    row = _ROWS.get((mediation.state, type(event)), _no_row)
+    return row(mediation, event)
 
 
 # What was gathered becomes a decision.
@@ -155,7 +155,7 @@ _THE_DOORS = frozenset({ObligationKind.TRANSFORM, ObligationKind.LIMIT})
 # The decision is durable: go on.
 
 
-def _decision_written(mediation: Mediation, event: Written, judge: Judge) -> Step:
+def _decision_written(mediation: Mediation, _: Written) -> Step:
     assert mediation.decision is not None
     if mediation.decision.effect is Effect.ALLOW:
         if any(isinstance(owed, Snapshot) for owed in mediation.decision.obligations):
@@ -166,7 +166,7 @@ def _decision_written(mediation: Mediation, event: Written, judge: Judge) -> Ste
     return replace(mediation, state=State.DONE), Finish()
 
 
-def _decision_not_written(mediation: Mediation, event: WriteFailed, judge: Judge) -> Step:
+def _decision_not_written(mediation: Mediation, _: WriteFailed) -> Step:
     message = "The store could not record the decision, so nothing was run. Try again when it is back."
     decision = denial(mediation.decision, ReasonCode.STORE_UNAVAILABLE, message)
     return replace(mediation, state=State.DONE, decision=decision), Finish()
@@ -183,7 +183,7 @@ def _approvals(mediation: Mediation) -> list[str]:
     return [owed.policy for owed in mediation.decision.obligations if isinstance(owed, Approval)]
 
 
-def _approved(mediation: Mediation, event: Approved, judge: Judge) -> Step:
+def _approved(mediation: Mediation, event: Approved) -> Step:
     mediation = replace(mediation, approved_by=(*mediation.approved_by, event.by))
     if len(mediation.approved_by) < len(_approvals(mediation)):
         return _ask(mediation)
@@ -192,14 +192,14 @@ def _approved(mediation: Mediation, event: Approved, judge: Judge) -> Step:
     return _clear(replace(mediation, decision=lifted), event.at)
 
 
-def _snapshot_taken(mediation: Mediation, event: SnapshotTaken, judge: Judge) -> Step:
+def _snapshot_taken(mediation: Mediation, event: SnapshotTaken) -> Step:
     if mediation.snapshot_id:
         return _no_row(mediation, event)
     saved = replace(mediation, snapshot_id=event.snapshot_id)
     return _write(saved, RecordKind.SNAPSHOT, event.at)
 
 
-def _snapshot_written(mediation: Mediation, event: Written, judge: Judge) -> Step:
+def _snapshot_written(mediation: Mediation, event: Written) -> Step:
     return _execute(mediation) if mediation.snapshot_id else _no_row(mediation, event)
 
 
@@ -211,12 +211,12 @@ def _execute(mediation: Mediation) -> Step:
 # It ran, or may have.
 
 
-def _executed(mediation: Mediation, event: Executed, judge: Judge) -> Step:
+def _executed(mediation: Mediation, event: Executed) -> Step:
     told = drafts.told(event.status, result=event.result, error=event.error)
     return _close(mediation, event.status, told, event.at)
 
 
-def _report_lost(mediation: Mediation, event: ReportLost | Cancelled, judge: Judge) -> Step:
+def _report_lost(mediation: Mediation, event: ReportLost | Cancelled) -> Step:
     told = drafts.told(OutcomeStatus.UNKNOWN, why="nobody reported how it ended")
     return _close(mediation, OutcomeStatus.UNKNOWN, told, event.at)
 
@@ -228,15 +228,15 @@ def _close(mediation: Mediation, status: OutcomeStatus, told: drafts.OutcomeBody
     return closing, Write(draft=draft, durability=Durability.PROCESS)
 
 
-def _finished(mediation: Mediation, event: Written | WriteFailed, judge: Judge) -> Step:
+def _finished(mediation: Mediation, _: Written | WriteFailed) -> Step:
     return replace(mediation, state=State.DONE), Finish()
 
 
 # Refusals.
 
 
-def _refusing(code: ReasonCode, message: str) -> Callable[[Mediation, Any, Judge], Step]:
-    def row(mediation: Mediation, event: Event, judge: Judge) -> Step:
+def _refusing(code: ReasonCode, message: str) -> Callable[[Mediation, Any], Step]:
+    def row(mediation: Mediation, event: Event) -> Step:
         return _refuse(mediation, code, message, event.at)
 
     return row
@@ -284,8 +284,8 @@ _NO_APPROVER = "This needs a person's approval, and nobody can be asked here; no
 _NO_SNAPSHOT = "The policy asks for a snapshot first, and nothing here can take one; nothing was run."
 _cancelled = _refusing(ReasonCode.CANCELLED, "The caller went away before the action ran.")
 
-_ROWS: dict[tuple[State, type], Callable[[Mediation, Any, Judge], Step]] = {
-    (State.GATHERING, Gathered): _decide,
+# Every row but the first, (GATHERING, Gathered), which alone needs the policies.
+_ROWS: dict[tuple[State, type], Callable[[Mediation, Any], Step]] = {
     (State.GATHERING, GatherFailed): _refusing(
         ReasonCode.FACTS_UNAVAILABLE, "What the action would touch could not be looked up; nothing was run."
     ),

@@ -1,4 +1,4 @@
-"""The one service behind every door: runs, clearances, outcomes. Doors translate; nothing is decided in them."""
+"""The one service behind every door: runs, clearances, outcomes. Doors translate; they decide nothing."""
 
 from __future__ import annotations
 

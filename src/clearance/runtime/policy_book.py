@@ -58,7 +58,7 @@ class PolicyBook:
                     if other == policy:
                         return document
                     raise ConflictError(
-                        f"A policy named {policy.get('name')!r} exists and says something else; replace it instead."
+                        "A policy of this name exists and says something else; replace it instead."
                     )
             return {**document, "policies": [*document.get("policies", []), policy]}
 

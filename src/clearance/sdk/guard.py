@@ -52,8 +52,8 @@ def guard(
     """Guard a sync or async function. A refused call raises PolicyViolationError and never runs.
 
     Within `client.run(...)` the call belongs to that run; outside, to `client`, or to a `Client()` made on
-    first use. `facts` are functions of the bound arguments, such as `{"record_count": lambda a: len(a["ids"])}`;
-    one that fails makes its fact unknown, which matches every limit. Raises TypeError for a generator
+    first use. `facts` are functions of the bound arguments (`{"record_count": lambda a: len(a["ids"])}`); one
+    that fails makes its fact unknown, which matches every limit. Raises TypeError for a generator
     function and ValueError for `on_unreachable="allow"` on anything but `operation="read"`.
     """
     declared = None if operation is None else Operation(operation)

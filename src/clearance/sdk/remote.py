@@ -26,6 +26,7 @@ from clearance.errors import (
 from clearance.ports import PolicyVersion, RunQuery, RunSummary
 
 T = TypeVar("T")
+_NONSENSE = "The control point's answer cannot be read; the action did not run. Is `url` a Clearance server?"
 _BY_CODE: dict[str, type[ClearanceError]] = {
     error.code: error
     for error in (AuthenticationError, ForbiddenError, NotFoundError, ConflictError, StoreError)
@@ -181,23 +182,19 @@ def _read(response: httpx.Response, answer: type[T]) -> T:
         try:
             return msgspec.json.decode(response.content, type=answer)
         except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
-            raise ProtocolError(
-                "The control point's answer cannot be read; the action did not run. Is `url` a Clearance server?"
-            ) from None
-    _raise(response)
+            raise ProtocolError(_NONSENSE) from None
+    raise _error(response)
 
 
-def _raise(response: httpx.Response) -> NoReturn:
+def _error(response: httpx.Response) -> ClearanceError:
     try:
         told = msgspec.json.decode(response.content, type=_ErrorAnswer).error
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
-        raise ProtocolError(
-            f"The control point answered HTTP {response.status_code} without saying why; the action did not run."
-        ) from None
+        return ProtocolError(f"{_NONSENSE} (HTTP {response.status_code})")
     if told.code == PolicyError.code:
-        raise PolicyError(told.problems)
+        return PolicyError(told.problems)
     if told.code in _BY_CODE:
-        raise _BY_CODE[told.code](told.message)
+        return _BY_CODE[told.code](told.message)
     if response.status_code >= 500:
-        raise UnreachableError(f"The control point failed ({told.code}); the action did not run.")
-    raise RequestError(told.message, reason=told.code)
+        return UnreachableError(f"The control point failed ({told.code}); the action did not run.")
+    return RequestError(told.message, reason=told.code)

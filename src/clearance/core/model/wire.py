@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from clearance.core.model.action import Operation
 from clearance.core.model.decision import Effect, Reason
 from clearance.core.model.obligation import Obligation, ObligationKind
 from clearance.core.model.record import OutcomeStatus
 from clearance.core.model.resource import Environment
+
+ActionName = Annotated[str, Meta(min_length=1, max_length=256, description="A verb, or a tool's name.")]
+Name = Annotated[str, Meta(max_length=128, pattern=r"^[\w.@:/+-]*$")]
+Text = Annotated[str, Meta(max_length=65_536)]
+ResourceName = Annotated[str, Meta(max_length=4_096)]
 
 
 class ActionCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -21,17 +26,17 @@ class ActionCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     its numbers count as facts (`record_count`), and it stands in for `arguments` where there are none.
     """
 
-    action: str
-    resource: str | tuple[str, ...] = ()
+    action: ActionName
+    resource: ResourceName | tuple[ResourceName, ...] = ()
     arguments: dict[str, Any] = {}
     payload: dict[str, Any] = {}
     facts: dict[str, bool | int | float | str | None] = {}
     operation: Operation | None = None
     environment: Environment | None = None
-    agent: str = ""
-    run_id: str = ""
-    goal: str = ""
-    parent_id: str = ""
+    agent: Name = ""
+    run_id: Name = ""
+    goal: Text = ""
+    parent_id: Name = ""
     honours: tuple[ObligationKind, ...] = ()
 
 
@@ -75,4 +80,4 @@ class OutcomeReport(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     status: OutcomeStatus
     result: Any = None
-    error: str = ""
+    error: Text = ""

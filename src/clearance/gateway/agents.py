@@ -1,0 +1,151 @@
+"""Agents and their keys. A key's secret is in one answer only, the one that makes it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from clearance.adapters.identity import new_key
+from clearance.errors import NotFoundError
+from clearance.gateway.endpoint import Access, Asked, Endpoint
+from clearance.ports import Agent, KeyScope, StoredKey
+from clearance.wiring import utc_now
+
+AgentName = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[\w.@:/+-]+$")]
+Days = Annotated[int, Meta(ge=1, le=3_650)]
+
+
+class NewAgent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A name is for good: records hold it."""
+
+    name: AgentName
+    description: Annotated[str, Meta(max_length=4_096)] = ""
+
+
+class NewKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Without `expires_days` the key holds until it is revoked."""
+
+    scope: KeyScope = KeyScope.AGENT
+    expires_days: Days | None = None
+
+
+class MadeKey(Struct, frozen=True, kw_only=True):
+    """`key` is shown here and never again."""
+
+    key_id: str
+    key: str
+    agent: str
+    scope: KeyScope
+    expires_at: datetime | None
+
+
+class Key(Struct, frozen=True, kw_only=True):
+    """A key without its secret."""
+
+    key_id: str
+    agent: str
+    scope: KeyScope
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class Agents(Struct, frozen=True):
+    """By name."""
+
+    agents: list[Agent]
+
+
+class Keys(Struct, frozen=True):
+    """Oldest first."""
+
+    keys: list[Key]
+
+
+class Me(Struct, frozen=True):
+    """Whose key this is."""
+
+    agent: str
+    scope: KeyScope
+
+
+async def _me(asked: Asked) -> Me:
+    return Me(asked.caller.agent, asked.caller.scope)
+
+
+async def _list(asked: Asked) -> Agents:
+    return Agents(await asyncio.to_thread(asked.door.assembly.agents.agents))
+
+
+async def _create(asked: Asked) -> Agent:
+    new: NewAgent = asked.body
+    agent = Agent(name=new.name, description=new.description, created_at=utc_now())
+    await asyncio.to_thread(asked.door.assembly.agents.add_agent, agent)
+    return agent
+
+
+async def _make_key(asked: Asked) -> MadeKey:
+    new: NewKey = asked.body
+    agents, name, at = asked.door.assembly.agents, asked.path["name"], utc_now()
+    if await asyncio.to_thread(agents.agent, name) is None:
+        raise NotFoundError("There is no agent of this name; create it first.")
+    expires_at = at + timedelta(days=new.expires_days) if new.expires_days else None
+    text, stored = new_key(name, scope=new.scope, at=at, expires_at=expires_at)
+    await asyncio.to_thread(agents.add_key, stored)
+    return MadeKey(key_id=stored.key_id, key=text, agent=name, scope=new.scope, expires_at=expires_at)
+
+
+async def _keys(asked: Asked) -> Keys:
+    stored = await asyncio.to_thread(asked.door.assembly.agents.keys, asked.path["name"])
+    return Keys([_without_secret(key) for key in stored])
+
+
+async def _revoke(asked: Asked) -> Key:
+    agents, key_id = asked.door.assembly.agents, asked.path["key_id"]
+    await asyncio.to_thread(agents.revoke_key, key_id, utc_now())
+    stored = await asyncio.to_thread(agents.key, key_id)
+    if stored is None:
+        raise NotFoundError("There is no key of this id.")
+    return _without_secret(stored)
+
+
+def _without_secret(key: StoredKey) -> Key:
+    return Key(
+        key_id=key.key_id,
+        agent=key.agent,
+        scope=key.scope,
+        created_at=key.created_at,
+        expires_at=key.expires_at,
+        revoked_at=key.revoked_at,
+    )
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/v1/me", "Say whose key this is", _me, Me),
+    Endpoint("GET", "/v1/agents", "List agents", _list, Agents, access=Access.ADMIN),
+    Endpoint(
+        "POST",
+        "/v1/agents",
+        "Register an agent",
+        _create,
+        Agent,
+        access=Access.ADMIN,
+        body=NewAgent,
+        status=201,
+    ),
+    Endpoint("GET", "/v1/agents/{name}/keys", "List an agent's keys", _keys, Keys, access=Access.ADMIN),
+    Endpoint(
+        "POST",
+        "/v1/agents/{name}/keys",
+        "Make a key; its secret is shown once",
+        _make_key,
+        MadeKey,
+        access=Access.ADMIN,
+        body=NewKey,
+        status=201,
+    ),
+    Endpoint("DELETE", "/v1/keys/{key_id}", "Revoke a key, at once", _revoke, Key, access=Access.ADMIN),
+)

@@ -1,0 +1,180 @@
+"""The HTTP door as an ASGI application: the hot routes by hand, the rest through Starlette."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from clearance.errors import AuthenticationError, ClearanceError, ForbiddenError, RequestError
+from clearance.gateway import actions, agents, authzen, health, openapi, policies
+from clearance.gateway.body import decode, read
+from clearance.gateway.endpoint import NOBODY, Access, Asked, Caller, Door, Endpoint
+from clearance.gateway.errors import answer_to
+from clearance.runtime.async_writer import AsyncWriter
+from clearance.runtime.sweep import close_overdue
+from clearance.wiring import Assembly, utc_now
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *actions.ENDPOINTS,
+    *policies.ENDPOINTS,
+    *agents.ENDPOINTS,
+    *authzen.ENDPOINTS,
+    *health.ENDPOINTS,
+)
+_SWEEP_SECONDS = 30.0
+_LOG = logging.getLogger("clearance")
+_ENCODER = msgspec.json.Encoder()
+_JSON = (b"content-type", b"application/json")
+
+
+class Application:
+    """One process's HTTP door. Owns the assembly from start-up to shutdown."""
+
+    def __init__(self, assembly: Assembly, *, version: str, report_timeout: timedelta) -> None:
+        self._assembly = assembly
+        self._door = Door(assembly, AsyncWriter(assembly.journal))
+        self._report_timeout = report_timeout
+        document = _ENCODER.encode(openapi.document(ENDPOINTS, version))
+
+        async def serve_openapi(_: Request) -> Response:
+            return Response(document, media_type="application/json")
+
+        self._rest = Starlette(
+            routes=[Route("/openapi.json", serve_openapi), *(self._route(one) for one in ENDPOINTS)],
+            exception_handlers={HTTPException: _no_such, Exception: _failed},
+            lifespan=self._lifespan,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST":
+            path: str = scope["path"]
+            if path == "/v1/actions":
+                return await self._hot(actions.CHECK, {}, scope, receive, send)
+            if path.startswith("/v1/actions/") and path.endswith("/outcome"):
+                names = {"action_id": path[len("/v1/actions/") : -len("/outcome")]}
+                return await self._hot(actions.OUTCOME, names, scope, receive, send)
+        return await self._rest(scope, receive, send)
+
+    async def _hot(
+        self, endpoint: Endpoint, names: dict[str, str], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        credential = next((v for k, v in scope["headers"] if k == b"authorization"), b"")
+        status, body = await self._answer(endpoint, names, None, credential.decode("latin-1"), receive)
+        length = (b"content-length", str(len(body)).encode())
+        await send({"type": "http.response.start", "status": status, "headers": [_JSON, length]})
+        await send({"type": "http.response.body", "body": body})
+
+    def _route(self, endpoint: Endpoint) -> Route:
+        async def handle(request: Request) -> Response:
+            credential = request.headers.get("authorization", "")
+            query = list(request.query_params.multi_items())
+            names = dict(request.path_params)
+            status, body = await self._answer(endpoint, names, query, credential, request.receive)
+            echo = {name: request.headers[name] for name in ("x-request-id",) if name in request.headers}
+            return Response(body, status, media_type="application/json", headers=echo)
+
+        return Route(endpoint.path, handle, methods=[endpoint.method])
+
+    async def _answer(
+        self,
+        endpoint: Endpoint,
+        names: dict[str, str],
+        query: list[tuple[str, str]] | None,
+        credential: str,
+        receive: Receive,
+    ) -> tuple[int, bytes]:
+        try:
+            caller = self._identify(endpoint, credential)
+            filters = _query(endpoint, query or [])
+            body = decode(await read(receive), endpoint.body) if endpoint.body is not None else None
+            asked = Asked(door=self._door, caller=caller, path=names, query=filters, body=body)
+            return endpoint.status, _ENCODER.encode(await endpoint.handler(asked))
+        except Exception as error:  # the door answers every failure; what is unexpected is logged by its kind
+            if not isinstance(error, ClearanceError):
+                _log_unexpected(endpoint, error)
+            status, answer = answer_to(error)
+            return status, _ENCODER.encode(answer)
+
+    def _identify(self, endpoint: Endpoint, credential: str) -> Caller:
+        if endpoint.access is Access.PUBLIC:
+            return NOBODY
+        scheme, _, key = credential.partition(" ")
+        if scheme.lower() != "bearer":
+            raise AuthenticationError("Send the key as `Authorization: Bearer clr_…`.")
+        caller = Caller(*self._assembly.identity.identify(key.strip(), utc_now()))
+        if endpoint.access is Access.ADMIN and not caller.is_admin:
+            raise ForbiddenError("This needs an admin key.")
+        return caller
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> Any:
+        sweeping = asyncio.create_task(self._sweep())
+        try:
+            yield
+        finally:
+            sweeping.cancel()
+            await self._door.writer.close()
+            self._assembly.close()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            try:
+                closed = await asyncio.to_thread(
+                    close_overdue, self._assembly.journal, utc_now, after=self._report_timeout
+                )
+            except ClearanceError as error:
+                _LOG.error("the sweep of unreported actions failed (%s)", error.code)
+                continue
+            if closed:
+                _LOG.warning("%d actions were never reported; closed as unknown", len(closed))
+
+
+def _query(endpoint: Endpoint, given: list[tuple[str, str]]) -> Any:
+    if endpoint.query is None:
+        return None
+    try:
+        return msgspec.convert(dict(given), endpoint.query, strict=False)
+    except msgspec.ValidationError:
+        known = ", ".join(endpoint.query.__struct_fields__)
+        raise RequestError(
+            f"The query does not fit; known parameters: {known}.", reason="bad_query"
+        ) from None
+
+
+def _log_unexpected(endpoint: Endpoint, error: Exception) -> None:
+    """Where and what kind; the message may hold a payload."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    where = f"{at.tb_frame.f_code.co_filename}:{at.tb_lineno}" if at is not None else "nowhere"
+    _LOG.error("%s %s failed with %s at %s", endpoint.method, endpoint.path, type(error).__name__, where)
+
+
+async def _no_such(_: Request, error: Exception) -> Response:
+    method = isinstance(error, HTTPException) and error.status_code == 405
+    reason = "method_not_allowed" if method else "no_such_path"
+    message = "This path has no such method." if method else "There is no such path; see /openapi.json."
+    status, answer = answer_to(RequestError(message, reason=reason))
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return Response(_ENCODER.encode(answer), status, media_type="application/json", headers=headers)
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    status, answer = answer_to(error)
+    return Response(_ENCODER.encode(answer), status, media_type="application/json")

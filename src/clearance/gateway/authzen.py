@@ -1,0 +1,103 @@
+"""OpenID AuthZEN 1.0 access evaluation: other gateways ask us. They execute, and never report."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from clearance.core.model import ActionCall, Durability, OutcomeReport, OutcomeStatus, Principal
+from clearance.core.model.wire import ActionName, Name
+from clearance.errors import ForbiddenError
+from clearance.gateway.endpoint import Asked, Endpoint
+
+_DOOR = "authzen"
+
+
+class Subject(Struct, frozen=True):
+    """AuthZEN §5.1. `id` is the agent's name, whatever the type."""
+
+    type: str
+    id: Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[\w.@:/+-]+$")]
+    properties: dict[str, Any] = {}
+
+
+class EvaluatedAction(Struct, frozen=True):
+    """AuthZEN §5.3. `name` is a verb or a tool; the properties are its payload."""
+
+    name: ActionName
+    properties: dict[str, Any] = {}
+
+
+class EvaluatedResource(Struct, frozen=True):
+    """AuthZEN §5.2."""
+
+    type: Annotated[str, Meta(max_length=128)]
+    id: Annotated[str, Meta(max_length=4_096)]
+    properties: dict[str, Any] = {}
+
+
+class Evaluation(Struct, frozen=True, kw_only=True):
+    """AuthZEN §6.1. Unknown members are ignored, as the specification asks."""
+
+    subject: Subject
+    action: EvaluatedAction
+    resource: EvaluatedResource
+    context: dict[str, Any] = {}
+
+
+class EvaluationContext(Struct, frozen=True):
+    """Why, for the one who asked: AuthZEN §6.2 leaves the form to us."""
+
+    id: Name
+    reason_code: str
+    reason: str
+
+
+class EvaluationAnswer(Struct, frozen=True):
+    """AuthZEN §6.2."""
+
+    decision: bool
+    context: EvaluationContext
+
+
+async def evaluate(asked: Asked) -> EvaluationAnswer:
+    """Decided and recorded like any action; its outcome is `not_reported` from the start."""
+    question: Evaluation = asked.body
+    agent = question.subject.id
+    if not asked.caller.is_admin and agent != asked.caller.agent:
+        raise ForbiddenError("This key may ask for its own agent only; a gateway needs an admin key.")
+    point, append = asked.door.assembly.control_point, asked.door.writer.append
+    principal = Principal(agent=agent, on_behalf_of=_behalf(asked, agent), proof=asked.caller.principal.proof)
+    result = await point.aclear(_call(question), principal, door=_DOOR, append=append)
+    if result.allowed:
+        report = OutcomeReport(status=OutcomeStatus.NOT_REPORTED)
+        await append([point.outcome_draft(result.action_id, report)], Durability.PROCESS)
+    return EvaluationAnswer(
+        result.allowed, EvaluationContext(result.action_id, result.reason_code, result.reason)
+    )
+
+
+def _behalf(asked: Asked, agent: str) -> tuple[str, ...]:
+    return () if agent == asked.caller.agent else (asked.caller.agent,)
+
+
+def _call(question: Evaluation) -> ActionCall:
+    resource = question.resource
+    return ActionCall(
+        action=question.action.name,
+        resource=f"{resource.type}:{resource.id}",
+        payload=question.action.properties,
+    )
+
+
+ENDPOINTS = (
+    Endpoint(
+        "POST",
+        "/access/v1/evaluation",
+        "AuthZEN 1.0 access evaluation",
+        evaluate,
+        EvaluationAnswer,
+        body=Evaluation,
+    ),
+)

@@ -1,0 +1,74 @@
+"""Request bodies: read with a bound, decoded to exactly one type, or refused with a stable code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import msgspec
+
+from clearance.errors import RequestError
+
+T = TypeVar("T")
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+MOST_BYTES = 1 << 20
+
+
+async def read(receive: Receive) -> bytes:
+    """The whole body. Raises RequestError past MOST_BYTES, or when the caller is gone."""
+    message = await receive()
+    chunk: bytes = message.get("body", b"")
+    if not message.get("more_body") and message["type"] == "http.request":
+        _bounded(len(chunk))
+        return chunk
+    chunks, size = [chunk], len(chunk)
+    while message.get("more_body"):
+        message = await receive()
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        _bounded(size)
+    if message["type"] != "http.request":
+        raise RequestError("The caller went away before its request was whole.", reason="caller_went_away")
+    return b"".join(chunks)
+
+
+def decode(body: bytes, kind: type[T]) -> T:
+    """Raises RequestError naming the place and the type wanted, never the value given."""
+    try:
+        return _decoder(kind).decode(body)
+    except msgspec.ValidationError as error:
+        raise RequestError(
+            f"The body does not fit: {_without_values(str(error))}.", reason=_code(error)
+        ) from None
+    except msgspec.DecodeError:
+        raise RequestError("The body is not JSON.", reason="malformed_json") from None
+    except UnicodeDecodeError:
+        raise RequestError("The body is not UTF-8.", reason="not_utf8") from None
+    except RecursionError:
+        raise RequestError("The body is nested too deep.", reason="too_deep") from None
+
+
+@lru_cache(maxsize=64)
+def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
+    return msgspec.json.Decoder(kind)
+
+
+def _bounded(size: int) -> None:
+    if size > MOST_BYTES:
+        raise RequestError(f"The body is larger than {MOST_BYTES} bytes.", reason="body_too_large")
+
+
+def _without_values(message: str) -> str:
+    return re.sub(r"^Invalid enum value .* - at ", "Not one of the allowed values - at ", message, flags=re.S)
+
+
+def _code(error: msgspec.ValidationError) -> str:
+    text = str(error)
+    if text.startswith("Object contains unknown field"):
+        return "unknown_field"
+    if text.startswith("Object missing required field"):
+        return "missing_field"
+    return "wrong_type" if text.startswith("Expected") else "wrong_value"

@@ -1,0 +1,40 @@
+"""`clearance serve`: opens the doors, and closes them without losing what they acknowledged."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from importlib.metadata import version
+
+import uvicorn
+
+from clearance.config import Settings
+from clearance.gateway.app import Application
+from clearance.wiring import Assembly, assemble
+
+_DRAIN_SECONDS = 20
+
+
+def create_app(assembly: Assembly, *, report_timeout: timedelta = timedelta(hours=1)) -> Application:
+    """The ASGI application over an open assembly, which it closes at shutdown."""
+    return Application(assembly, version=version("clearance"), report_timeout=report_timeout)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; then finish what is under way. Raises StoreError, PolicyError."""
+    serve_assembly(assemble(settings), settings)
+
+
+def serve_assembly(assembly: Assembly, settings: Settings) -> None:
+    """The same on an assembly that is open already."""
+    app = create_app(assembly, report_timeout=timedelta(seconds=settings.report_timeout_seconds))
+    uvicorn.run(
+        app,  # type: ignore[arg-type]
+        host=settings.host,
+        port=settings.port,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+        timeout_keep_alive=75,
+    )

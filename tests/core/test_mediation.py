@@ -1,0 +1,283 @@
+"""The machine, replayed exhaustively: every event sequence up to length five, for every kind of decision."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from clearance.core.commands import AskApproval, Command, Execute, Finish, Gather, TakeSnapshot, Write
+from clearance.core.events import (
+    Approved,
+    Cancelled,
+    Event,
+    Executed,
+    Expired,
+    Gathered,
+    GatherFailed,
+    Refused,
+    ReportLost,
+    SnapshotFailed,
+    SnapshotTaken,
+    Unavailable,
+    WriteFailed,
+    Written,
+)
+from clearance.core.mediation import Mediation, State, begin, step
+from clearance.core.model import (
+    Action,
+    Approval,
+    Context,
+    Durability,
+    Effect,
+    Limit,
+    Mode,
+    Notify,
+    ObligationKind,
+    Operation,
+    OutcomeStatus,
+    Principal,
+    ReasonCode,
+    RecordKind,
+    Request,
+    Resource,
+    Rule,
+    Snapshot,
+    Transform,
+    Verdict,
+)
+
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+EVENTS: tuple[Event, ...] = (
+    Gathered(at=AT),
+    GatherFailed(at=AT),
+    Written(at=AT),
+    WriteFailed(at=AT),
+    Approved(at=AT, by="ann"),
+    Refused(at=AT, by="ann"),
+    Expired(at=AT),
+    Unavailable(at=AT),
+    SnapshotTaken(at=AT, snapshot_id="s1"),
+    SnapshotFailed(at=AT),
+    Executed(at=AT, status=OutcomeStatus.SUCCEEDED, result=1),
+    ReportLost(at=AT),
+    Cancelled(at=AT),
+)
+
+
+def request(*, honours: Sequence[ObligationKind] = ()) -> Request:
+    return Request(
+        principal=Principal(agent="billing"),
+        action=Action(tool="pay", operation=Operation.SEND, arguments={"to": "a@b.example", "n": 1}),
+        resources=(Resource(kind="email", name="a@b.example"),),
+        context=Context(run_id="run_1", action_id="act_1", at=AT, honours=tuple(honours)),
+    )
+
+
+class Judge:
+    """Says the same of every request."""
+
+    version = "v1"
+
+    def __init__(self, *verdicts: Verdict) -> None:
+        self._verdicts = list(verdicts)
+
+    def verdicts(self, request: Request) -> list[Verdict]:
+        return list(self._verdicts)
+
+
+def verdict(rule: Rule, code: ReasonCode, obligation: object = None, *, name: str = "p") -> Verdict:
+    return (
+        msgspec.convert(
+            {"policy": name, "rule": rule, "mode": Mode.ENFORCE, "code": code, "message": "why"}, Verdict
+        )
+        if obligation is None
+        else Verdict(
+            policy=name, rule=rule, mode=Mode.ENFORCE, code=code, message="why", obligation=obligation
+        )
+    )
+
+
+ALLOW = Judge()
+BLOCK = Judge(verdict(Rule.BLOCK, ReasonCode.POLICY_BLOCK))
+ASK = Judge(verdict(Rule.REQUIRE_APPROVAL, ReasonCode.APPROVAL_REQUIRED, Approval(policy="p")))
+ASK_TWICE = Judge(
+    verdict(Rule.REQUIRE_APPROVAL, ReasonCode.APPROVAL_REQUIRED, Approval(policy="p"), name="p"),
+    verdict(Rule.REQUIRE_APPROVAL, ReasonCode.APPROVAL_REQUIRED, Approval(policy="q"), name="q"),
+)
+SAVE = Judge(verdict(Rule.SNAPSHOT, ReasonCode.POLICY_SNAPSHOT, Snapshot(policy="p")))
+LIMITED = Judge(verdict(Rule.LIMIT, ReasonCode.POLICY_LIMIT, Limit(policy="p", result_items=1)))
+REDACT = Judge(verdict(Rule.REDACT, ReasonCode.POLICY_REDACT, Transform(policy="p", paths=("to",))))
+JUDGES = {
+    "allow": ALLOW,
+    "block": BLOCK,
+    "ask": ASK,
+    "ask_twice": ASK_TWICE,
+    "save": SAVE,
+    "limited": LIMITED,
+    "redact": REDACT,
+}
+
+
+def replay(judge: Judge, events: Sequence[Event]) -> list[tuple[Mediation, Command | None]]:
+    """Every state passed through and the command it gave, the first included."""
+    trail: list[tuple[Mediation, Command | None]] = [begin(request())]
+    for event in events:
+        trail.append(step(trail[-1][0], event, judge))
+    return trail
+
+
+def every_sequence(length: int) -> Iterator[tuple[Event, ...]]:
+    """All sequences that begin with Gathered, and all that do not but are shorter by two."""
+    for rest in itertools.product(EVENTS, repeat=length - 1):
+        yield (EVENTS[0], *rest)
+    yield from itertools.product(EVENTS, repeat=length - 2)
+
+
+@pytest.mark.parametrize("name", JUDGES)
+def test_every_sequence_of_five_events_keeps_every_invariant(name: str) -> None:
+    judge = JUDGES[name]
+    for events in every_sequence(5 if name in ("allow", "ask", "save") else 4):
+        check_invariants(judge, events)
+
+
+def check_invariants(judge: Judge, events: Sequence[Event]) -> None:
+    trail = replay(judge, events)
+    intent_written = intent_durable = False
+    executions = 0
+    for (before, command), event, (after, answer) in zip(trail, events, trail[1:], strict=False):
+        if isinstance(command, Write) and command.draft.kind is RecordKind.INTENT:
+            intent_written = True
+            assert command.durability is Durability.POWER
+        if intent_written and isinstance(event, Written) and before.state is State.DECIDED:
+            intent_durable = True
+        if isinstance(answer, Execute):
+            executions += 1
+            assert intent_durable, "something ran before its intent was durable"
+            assert not after.refused, "a refusal ran"
+            assert after.decision is not None
+            assert after.decision.effect is Effect.ALLOW
+        if before.state is State.DONE:
+            assert answer is None, "something followed the end"
+            assert after.state is State.DONE
+        else:
+            assert answer is not None, "the machine fell silent before its end"
+    assert executions <= 1, "it ran twice"
+    if BLOCK is judge:
+        assert executions == 0
+
+
+@pytest.mark.parametrize("name", JUDGES)
+def test_every_path_ends_in_done_when_the_world_answers_each_command_somehow(name: str) -> None:
+    judge = JUDGES[name]
+    answers: dict[type, tuple[Event, ...]] = {
+        Gather: (Gathered(at=AT), GatherFailed(at=AT), Cancelled(at=AT)),
+        Write: (Written(at=AT), WriteFailed(at=AT)),
+        AskApproval: (Approved(at=AT, by="a"), Refused(at=AT, by="a"), Expired(at=AT), Unavailable(at=AT)),
+        TakeSnapshot: (SnapshotTaken(at=AT, snapshot_id="s"), SnapshotFailed(at=AT), Unavailable(at=AT)),
+        Execute: (Executed(at=AT, status=OutcomeStatus.FAILED), ReportLost(at=AT), Cancelled(at=AT)),
+    }
+    for honours in ((), (ObligationKind.LIMIT, ObligationKind.TRANSFORM)):
+        open_paths = [begin(request(honours=honours))]
+        for _ in range(14):
+            following = []
+            for mediation, command in open_paths:
+                if isinstance(command, Finish):
+                    assert mediation.state is State.DONE
+                    continue
+                assert command is not None
+                following += [step(mediation, event, judge) for event in answers[type(command)]]
+            open_paths = following
+        assert not open_paths, "a path did not end within fourteen answers"
+
+
+def test_an_allowed_action_writes_its_intent_runs_and_writes_its_outcome() -> None:
+    trail = replay(ALLOW, [Gathered(at=AT), Written(at=AT), EVENTS[10], Written(at=AT)])
+    kinds = [type(command) for _, command in trail]
+    assert kinds == [Gather, Write, Execute, Write, Finish]
+    intent, outcome = trail[1][1], trail[3][1]
+    assert isinstance(intent, Write)
+    assert isinstance(outcome, Write)
+    assert (intent.draft.kind, outcome.draft.kind) == (RecordKind.INTENT, RecordKind.OUTCOME)
+    assert outcome.draft.status == "succeeded"
+    assert trail[-1][0].outcome is OutcomeStatus.SUCCEEDED
+
+
+def test_a_blocked_action_is_recorded_as_a_refusal_and_ends() -> None:
+    trail = replay(BLOCK, [Gathered(at=AT), Written(at=AT)])
+    write = trail[1][1]
+    assert isinstance(write, Write)
+    assert write.draft.kind is RecordKind.REFUSAL
+    assert isinstance(trail[2][1], Finish)
+
+
+def test_a_store_that_is_down_refuses_even_what_is_allowed() -> None:
+    mediation, command = replay(ALLOW, [Gathered(at=AT), WriteFailed(at=AT)])[-1]
+    assert isinstance(command, Finish)
+    assert mediation.refused
+    assert mediation.decision is not None
+    assert mediation.decision.reasons[0].code is ReasonCode.STORE_UNAVAILABLE
+
+
+def test_two_holds_need_two_approvals_and_an_intent_before_it_runs() -> None:
+    yes = Approved(at=AT, by="ann")
+    trail = replay(ASK_TWICE, [Gathered(at=AT), Written(at=AT), yes, yes, Written(at=AT)])
+    kinds = [type(command) for _, command in trail]
+    assert kinds == [Gather, Write, AskApproval, AskApproval, Write, Execute]
+    assert trail[-1][0].approved_by == ("ann", "ann")
+
+
+def test_a_snapshot_is_on_record_before_the_action_runs() -> None:
+    taken = SnapshotTaken(at=AT, snapshot_id="snap_9")
+    trail = replay(SAVE, [Gathered(at=AT), Written(at=AT), taken, Written(at=AT)])
+    kinds = [type(command) for _, command in trail]
+    assert kinds == [Gather, Write, TakeSnapshot, Write, Execute]
+    write = trail[3][1]
+    assert isinstance(write, Write)
+    assert write.draft.kind is RecordKind.SNAPSHOT
+    assert b"snap_9" in bytes(write.draft.body)
+
+
+@pytest.mark.parametrize("name", ["limited", "redact"])
+def test_an_obligation_that_the_door_cannot_honour_refuses(name: str) -> None:
+    mediation, _ = replay(JUDGES[name], [Gathered(at=AT)])[-1]
+    assert mediation.refused
+    assert mediation.decision is not None
+    assert mediation.decision.reasons[0].code is ReasonCode.OBLIGATION_NOT_SUPPORTED
+
+
+def test_a_door_that_redacts_runs_the_redacted_arguments_and_records_only_those() -> None:
+    first = begin(request(honours=(ObligationKind.TRANSFORM,)))
+    mediation, write = step(first[0], Gathered(at=AT), REDACT)
+    assert isinstance(write, Write)
+    assert b"a@b.example" not in bytes(
+        msgspec.json.decode(write.draft.body, type=dict)["arguments"]["to"], "utf8"
+    )
+    _, execute = step(mediation, Written(at=AT), REDACT)
+    assert isinstance(execute, Execute)
+    assert execute.arguments == {"to": "[redacted]", "n": 1}
+    assert mediation.redacted == ("to",)
+
+
+def test_a_redaction_that_changes_nothing_asks_nothing_of_the_door() -> None:
+    judge = Judge(verdict(Rule.REDACT, ReasonCode.POLICY_REDACT, Transform(policy="p", patterns=("iban",))))
+    mediation, _ = replay(judge, [Gathered(at=AT)])[-1]
+    assert not mediation.refused
+
+
+def test_an_event_out_of_order_while_it_runs_closes_the_action_as_unknown() -> None:
+    mediation, command = replay(ALLOW, [Gathered(at=AT), Written(at=AT), Gathered(at=AT)])[-1]
+    assert mediation.outcome is OutcomeStatus.UNKNOWN
+    assert isinstance(command, Write)
+    assert command.draft.status == "unknown"
+
+
+def test_an_alert_rides_on_an_allowed_action() -> None:
+    judge = Judge(verdict(Rule.ALERT, ReasonCode.POLICY_ALERT, Notify(policy="p", message="look")))
+    mediation, _ = replay(judge, [Gathered(at=AT)])[-1]
+    assert mediation.decision is not None
+    assert mediation.decision.effect is Effect.ALLOW
+    assert mediation.decision.obligations == (Notify(policy="p", message="look"),)
