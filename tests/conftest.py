@@ -1,0 +1,118 @@
+"""What many tests need: a store of their own, and a real server process on loopback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from clearance import Client
+from clearance.adapters.identity import new_key
+from clearance.adapters.store import SqliteState
+from clearance.ports import Agent, KeyScope
+from clearance.wiring import utc_now
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[Client]:
+    """An embedded client on a fresh SQLite store."""
+    with Client(tmp_path / "store", agent="tester") as opened:
+        yield opened
+
+
+@dataclass
+class Server:
+    """`clearance serve` as a process of its own."""
+
+    store: Path
+    port: int
+    admin_key: str = ""
+    agent_key: str = ""
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "clearance", "--store", str(self.store), "serve"]
+        self.process = subprocess.Popen(
+            [*command, "--port", str(self.port)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                assert self.process.stderr is not None
+                raise AssertionError(self.process.stderr.read().decode())
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=1).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                time.sleep(0.02)
+        raise AssertionError("the server did not become ready within 20 seconds")
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(timeout=10)
+        self._close_pipe()
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=30)
+        self._close_pipe()
+        return code
+
+    def _close_pipe(self) -> None:
+        assert self.process is not None
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+        self.process = None
+
+    def http(self, *, admin: bool = False) -> httpx.Client:
+        key = self.admin_key if admin else self.agent_key
+        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {key}"}, timeout=10)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def make_server(directory: Path) -> Server:
+    """A server that is not started yet, with an admin key and the key of the agent `billing`."""
+    server = Server(store=directory, port=free_port())
+    state = SqliteState(directory)
+    keys = {}
+    for name, scope in (("ops", KeyScope.ADMIN), ("billing", KeyScope.AGENT)):
+        state.add_agent(Agent(name=name, created_at=utc_now()))
+        keys[name], stored = new_key(name, scope=scope, at=utc_now())
+        state.add_key(stored)
+    state.close()
+    server.admin_key, server.agent_key = keys["ops"], keys["billing"]
+    return server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running server, shared by the tests of one module."""
+    made = make_server(tmp_path_factory.mktemp("server") / "store")
+    made.start()
+    yield made
+    if made.process is not None:
+        made.stop()
