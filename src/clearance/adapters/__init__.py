@@ -1,0 +1,1 @@
+"""What touches the world: one package per port; the families never import each other."""

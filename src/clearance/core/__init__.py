@@ -1,0 +1,1 @@
+"""Decides: values in, decision out. No I/O, no clock, no randomness."""

@@ -1,7 +1,7 @@
 """The life of one action, one state machine: (state, event) -> (state, command). No I/O, no clock.
 
-Rules: an event with no row refuses · any failure before EXECUTING refuses · nothing executes before its intent
-is durable · at most one Execute · an obligation the door cannot honour refuses · every path ends in DONE.
+An event with no row refuses · any failure before EXECUTING refuses · nothing executes before its intent is
+durable · at most one Execute · an obligation the door cannot honour refuses · every path ends in DONE.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Drives: carries commands of the core to ports, and their answers back."""

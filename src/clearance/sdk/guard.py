@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar, overload
 
 from clearance.core.model import ActionCall, Environment, Operation
@@ -13,7 +14,7 @@ from clearance.sdk.call import action_call
 from clearance.sdk.client import Client
 from clearance.sdk.current import current_run
 from clearance.sdk.perform import HONOURS, aperform, perform
-from clearance.sdk.unreachable import checked
+from clearance.sdk.unreachable import OnUnreachable, checked
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,56 +58,69 @@ def guard(
     function and ValueError for `on_unreachable="allow"` on anything but `operation="read"`.
     """
     declared = None if operation is None else Operation(operation)
-    unreachable = checked(on_unreachable, declared)
+    options = _Options(
+        client=client,
+        tool=tool,
+        details={"operation": declared, "resource": resource, "environment": environment},
+        facts=facts or {},
+        on_unreachable=checked(on_unreachable, declared),
+    )
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise TypeError(
-                "@guard needs a function that returns its result; use run.check around a generator."
-            )
-        binding = _Binding(function)
-
-        def prepare(bound: inspect.BoundArguments) -> tuple[Backend, ActionCall]:
-            arguments = binding.arguments(bound)
-            backend, whose = _whose(client)
-            if environment is not None:
-                whose["environment"] = environment
-            call = action_call(
-                tool or function.__name__,
-                resource,
-                arguments=arguments,
-                operation=declared,
-                facts=_facts(facts or {}, arguments),
-                honours=HONOURS,
-                **whose,
-            )
-            return backend, call
-
-        if inspect.iscoroutinefunction(function):
-
-            @functools.wraps(function)
-            async def guarded_async(*args: Any, **kwargs: Any) -> Any:
-                bound = binding.bind(args, kwargs)
-                backend, call = prepare(bound)
-
-                async def execute(arguments: dict[str, Any]) -> Any:
-                    return await binding.call(bound, call.arguments, arguments)
-
-                return await aperform(backend, call, execute, unreachable)
-
-            return guarded_async
-
-        @functools.wraps(function)
-        def guarded(*args: Any, **kwargs: Any) -> Any:
-            bound = binding.bind(args, kwargs)
-            backend, call = prepare(bound)
-            return perform(
-                backend, call, lambda arguments: binding.call(bound, call.arguments, arguments), unreachable
-            )
-
-        return guarded
+        return _guarded(function, options)
 
     return decorate if function is None else decorate(function)
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What the decorator was told."""
+
+    client: Client | None
+    tool: str
+    details: dict[str, Any]
+    facts: Mapping[str, FactOf]
+    on_unreachable: OnUnreachable
+
+    def prepare(self, name: str, arguments: dict[str, Any]) -> tuple[Backend, ActionCall]:
+        """Whom to ask, and what."""
+        backend, whose = _whose(self.client)
+        told = {key: value for key, value in self.details.items() if value is not None}
+        details = {**whose, **told, "facts": _facts(self.facts, arguments), "honours": HONOURS}
+        return backend, action_call(self.tool or name, arguments=arguments, **details)
+
+
+def _guarded(function: Callable[..., Any], options: _Options) -> Callable[..., Any]:
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError("@guard needs a function that returns its result; use run.check around a generator.")
+    binding = _Binding(function)
+    name = function.__name__
+
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def guarded_async(*args: Any, **kwargs: Any) -> Any:
+            bound = binding.bind(args, kwargs)
+            backend, call = options.prepare(name, binding.arguments(bound))
+
+            async def execute(cleared: dict[str, Any]) -> Any:
+                return await binding.call(bound, call.arguments, cleared)
+
+            return await aperform(backend, call, execute, options.on_unreachable)
+
+        return guarded_async
+
+    @functools.wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        bound = binding.bind(args, kwargs)
+        backend, call = options.prepare(name, binding.arguments(bound))
+
+        def execute(cleared: dict[str, Any]) -> Any:
+            return binding.call(bound, call.arguments, cleared)
+
+        return perform(backend, call, execute, options.on_unreachable)
+
+    return guarded
 
 
 class _Binding:

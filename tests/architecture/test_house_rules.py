@@ -1,0 +1,91 @@
+"""What of the house rules a machine can hold."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted((ROOT / "src/clearance").rglob("*.py"))
+IDS = [path.relative_to(ROOT / "src").as_posix() for path in SOURCES]
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
+MOST_LINES = 400
+MOST_FUNCTION_LINES = 40
+BANNED_NAMES = {"utils", "common", "helpers", "manager", "util", "helper", "misc"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=IDS)
+def test_a_file_stays_small_says_what_it_is_for_and_has_a_telling_name(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+    assert ast.get_docstring(TREES[path]), "a module's first line says what it is for"
+    assert path.stem not in BANNED_NAMES
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=IDS)
+def test_a_function_stays_small_and_takes_no_positional_flag(path: Path) -> None:
+    for node in ast.walk(TREES[path]):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        assert node.end_lineno is not None
+        docstring = ast.get_docstring(node, clean=False) or ""
+        length = node.end_lineno - node.lineno + 1 - len(docstring.splitlines())
+        assert length <= MOST_FUNCTION_LINES, f"{node.name} has {length} lines"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=IDS)
+def test_an_init_holds_a_docstring_imports_and_lists(path: Path) -> None:
+    if path.name != "__init__.py":
+        return
+    for node in TREES[path].body:
+        allowed = isinstance(node, ast.Import | ast.ImportFrom | ast.Expr | ast.Assign | ast.AnnAssign)
+        assert allowed, f"line {node.lineno}: {type(node).__name__} does not belong into an __init__"
+
+
+def test_the_tests_of_the_core_use_no_mock() -> None:
+    for path in (ROOT / "tests/core").rglob("*.py"):
+        assert "unittest.mock" not in path.read_text(encoding="utf-8"), path
+
+
+def test_every_test_is_named_by_a_sentence() -> None:
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        for name in re.findall(r"^\s*(?:async )?def (test_\w+)", path.read_text(encoding="utf-8"), re.M):
+            assert name.count("_") >= 3, f"{path.name}: {name} is no sentence"
+
+
+def test_the_lock_pins_by_hash_and_names_no_index() -> None:
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert not re.search(r"https?://|--index|--extra-index|--find-links|file:", lock)
+    pins = re.findall(r"^([\w.\[\]-]+==[^\s\\;]+)", lock, re.M)
+    assert len(pins) > 20
+    for entry in re.split(r"\n(?=\S)", lock.strip()):
+        assert "--hash=sha256:" in entry, entry.splitlines()[0]
+
+
+def test_ci_runs_the_two_commands_of_the_readme_and_nothing_softer() -> None:
+    script = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    commands = [line for line in script.splitlines() if line.startswith("make")]
+    assert commands == ["make check", "make test"]
+    assert "set -euo pipefail" in script
+
+
+def test_every_error_code_is_in_the_published_list() -> None:
+    import yaml
+
+    import clearance.errors as errors
+
+    listed = yaml.safe_load((ROOT / "spec/error_codes.yaml").read_text(encoding="utf-8"))
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    codes = {kind.code for kind in kinds if hasattr(kind, "code")} - {"clearance_error"}
+    raised = set()
+    for tree in TREES.values():
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.keyword)
+                and node.arg == "reason"
+                and isinstance(node.value, ast.Constant)
+            ):
+                raised.add(node.value.value)
+    assert codes | raised <= set(listed), (codes | raised) - set(listed)
