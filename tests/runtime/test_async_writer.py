@@ -1,4 +1,4 @@
-"""Group commit on an event loop: everything acknowledged is written, a failure refuses everyone in its group."""
+"""Group commit on an event loop: what is acknowledged is written; a failure refuses its whole group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stateful rules across restarts, processes, policy changes and threads: forgetting costs a read, never a rule."""
+"""Stateful rules across restarts, processes, policy changes and threads: nothing is forgotten for good."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_count_sees_what_another_control_point_cleared(pair: tuple[Client, Cli
 
 
 def test_foreign_actions_are_counted_once(pair: tuple[Client, Client]) -> None:
-    one, two = pair
+    one, _ = pair
     one.policies.create(FIVE_PER_AGENT)
     run_id = one.check("get_page").run_id
     total = 1 + sum(allowed(client, run_id, 1) for _ in range(10) for client in pair)
