@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from clearance.config import load_settings
+from clearance.config import Settings, load_settings
 from clearance.core.model import (
     ActionCall,
     CheckResult,
@@ -26,7 +26,6 @@ from clearance.sdk.call import action_call
 from clearance.sdk.current import current_run
 from clearance.sdk.embedded import EmbeddedBackend
 from clearance.sdk.perform import aclear, clear
-from clearance.sdk.remote import RemoteBackend
 from clearance.sdk.run import Run
 from clearance.sdk.unreachable import UNANSWERED, checked
 
@@ -85,7 +84,7 @@ class Client:
         )
         self._agent = settings.agent or ("" if settings.url else _program())
         self._environment = None if environment is None else Environment(environment)
-        self.backend: Backend = RemoteBackend(settings) if settings.url else EmbeddedBackend(settings)
+        self.backend = _backend(settings)
         self.policies = Policies(self.backend)
         self._run_id = ""
         self._lock = threading.Lock()
@@ -196,6 +195,14 @@ class Client:
             return run.describe(action, resource, payload=payload, **details)
         whose = {} if "run_id" in details else self.outside_run()[1]
         return action_call(action, resource, **{**whose, "agent": self._agent, "payload": payload, **details})
+
+
+def _backend(settings: Settings) -> Backend:
+    if not settings.url:
+        return EmbeddedBackend(settings)
+    from clearance.sdk.remote import RemoteBackend  # the HTTP client takes longer to import than all the rest
+
+    return RemoteBackend(settings)
 
 
 def _declared(call: ActionCall) -> Operation | None:
