@@ -67,6 +67,13 @@ class Verification(Struct, frozen=True, kw_only=True):
 class Journal(Protocol):
     """Append-only, numbered, chained records. Safe to share between threads and between processes."""
 
+    @property
+    def node(self) -> str:
+        """The id of this opened journal: what its owner puts into each draft."""
+
+    def is_alive(self, node: str) -> bool:
+        """Whether the journal that has this id is open in a living process."""
+
     def append(self, drafts: Sequence[Draft], *, durability: Durability = Durability.POWER) -> list[Record]:
         """Write all or none, and return only when they are as durable as asked. Raises StoreError."""
 

@@ -1,0 +1,222 @@
+"""The stores' in-memory twins: the same answers, one lock, gone with the process."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from clearance.adapters.store.checks import ChainCheck, Problems, RunCheck
+from clearance.adapters.store.intake import Accepted, accept
+from clearance.adapters.store.run_state import RunState, followed, stands
+from clearance.core.model import Draft, Record, RecordKind
+from clearance.core.model.record import GENESIS, seal
+from clearance.errors import ConflictError, NotFoundError
+from clearance.ports import (
+    Agent,
+    Durability,
+    PolicyVersion,
+    RecordQuery,
+    RunQuery,
+    RunSummary,
+    StoredKey,
+    Verification,
+)
+
+_FILTERS = ("run_id", "agent", "tool", "operation", "effect", "kind", "status")
+_FILE = "memory"
+
+
+class MemoryJournal:
+    """A journal of one process. No other process writes to it, and only its own node is alive."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._records: list[Record] = []
+        self._by_run: dict[str, list[Record]] = {}
+        self._by_action: dict[str, list[Record]] = {}
+        self._states: dict[str, RunState] = {}
+        self._opened: dict[tuple[str, str], Record] = {}
+        self._node = secrets.token_hex(8)
+
+    @property
+    def node(self) -> str:
+        return self._node
+
+    def is_alive(self, node: str) -> bool:
+        return node == self._node
+
+    def append(
+        self,
+        drafts: Sequence[Draft],
+        *,
+        durability: Durability = Durability.POWER,  # noqa: ARG002 - memory survives nothing
+    ) -> list[Record]:
+        accepted = accept(drafts)
+        with self._lock:
+            return [self._add(item) for item in accepted]
+
+    def run(self, run_id: str) -> list[Record]:
+        with self._lock:
+            return list(self._by_run.get(run_id, ()))
+
+    def action(self, action_id: str) -> list[Record]:
+        with self._lock:
+            return list(self._by_action.get(action_id, ()))
+
+    def runs(self, query: RunQuery) -> list[RunSummary]:
+        with self._lock:
+            states = list(self._states.values())
+        matching = [
+            state
+            for state in states
+            if query.agent in ("", state.agent) and (query.before is None or state.started_at < query.before)
+        ]
+        matching.sort(key=lambda state: (state.started_at, state.run_id), reverse=True)
+        return [state.summary() for state in matching[: max(query.limit, 0)]]
+
+    def search(self, query: RecordQuery) -> list[Record]:
+        with self._lock:
+            matching = [record for record in self._records if _matches(record, query)]
+        matching.sort(key=lambda record: (record.at, record.position), reverse=True)
+        return matching[: max(query.limit, 0)]
+
+    def in_flight(self) -> list[Record]:
+        with self._lock:
+            intents = [record for record in self._opened.values() if record.kind is RecordKind.INTENT]
+        return sorted(intents, key=lambda record: record.position)
+
+    def foreign(self) -> list[Record]:
+        return []
+
+    def verify(self, run_id: str = "") -> Verification:
+        with self._lock:
+            records = list(self._by_run.get(run_id, ())) if run_id else list(self._records)
+        problems = Problems()
+        chain = ChainCheck(problems)
+        checks: dict[str, RunCheck] = {}
+        for record in records:
+            if not run_id:
+                chain.add(record, _FILE)
+            checks.setdefault(record.run_id, RunCheck(problems)).add(record, _FILE)
+        last = records[-1] if records else None
+        head = GENESIS if last is None else last.hash if run_id else last.chain
+        return Verification(records=len(records), runs=len(checks), head=head, problems=problems.all())
+
+    def close(self) -> None:
+        """Nothing outlives the process, so there is nothing to make durable."""
+
+    def _add(self, accepted: Accepted) -> Record:
+        draft = accepted.draft
+        before = self._states.get(draft.run_id)
+        record = seal(
+            draft,
+            seq=before.seq + 1 if before else 1,
+            prev_hash=before.hash if before else GENESIS,
+            position=len(self._records) + 1,
+            prev_chain=self._records[-1].chain if self._records else GENESIS,
+        )
+        new_actions = self._move_action(record)
+        self._states[draft.run_id] = followed(before, record, accepted.told, new_actions=new_actions)
+        self._records.append(record)
+        self._by_run.setdefault(record.run_id, []).append(record)
+        if record.action_id:
+            self._by_action.setdefault(record.action_id, []).append(record)
+        return record
+
+    def _move_action(self, record: Record) -> int:
+        key = (record.run_id, record.action_id)
+        opened = self._opened.get(key)
+        now, new_actions = stands(record.kind, opened.kind if opened else None)
+        if now is None:
+            self._opened.pop(key, None)
+        elif opened is None or now is not opened.kind:
+            self._opened[key] = record
+        return new_actions
+
+
+class MemoryState:
+    """PolicyStore and AgentStore of one process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._policies: list[PolicyVersion] = []
+        self._agents: dict[str, Agent] = {}
+        self._keys: dict[str, StoredKey] = {}
+
+    def current(self) -> PolicyVersion | None:
+        return next(iter(self.versions(1)), None)
+
+    def revision(self) -> int:
+        return len(self._policies)
+
+    def versions(self, limit: int = 50) -> list[PolicyVersion]:
+        with self._lock:
+            return [_copied(version) for version in self._policies[::-1][: max(limit, 0)]]
+
+    def replace(self, document: dict[str, Any], *, expected: int, by: str, at: datetime) -> PolicyVersion:
+        with self._lock:
+            newest = len(self._policies)
+            if newest != expected:
+                raise ConflictError(
+                    f"The policies are at version {newest}, not {expected}: read them anew and try again."
+                )
+            self._policies.append(_copied(PolicyVersion(number=newest + 1, at=at, by=by, document=document)))
+            return _copied(self._policies[-1])
+
+    def agents(self) -> list[Agent]:
+        with self._lock:
+            return sorted(self._agents.values(), key=lambda agent: agent.name)
+
+    def agent(self, name: str) -> Agent | None:
+        return self._agents.get(name)
+
+    def add_agent(self, agent: Agent) -> None:
+        with self._lock:
+            if agent.name in self._agents:
+                raise ConflictError("An agent of this name exists already.")
+            self._agents[agent.name] = agent
+
+    def keys(self, agent: str = "") -> list[StoredKey]:
+        with self._lock:
+            keys = [key for key in self._keys.values() if agent in ("", key.agent)]
+        return sorted(keys, key=lambda key: (key.created_at, key.key_id))
+
+    def key(self, key_id: str) -> StoredKey | None:
+        return self._keys.get(key_id)
+
+    def add_key(self, key: StoredKey) -> None:
+        with self._lock:
+            if key.key_id in self._keys:
+                raise ConflictError("A key of this id exists already.")
+            self._keys[key.key_id] = key
+
+    def revoke_key(self, key_id: str, at: datetime) -> None:
+        with self._lock:
+            key = self._keys.get(key_id)
+            if key is None:
+                raise NotFoundError("There is no key of this id.")
+            self._keys[key_id] = replace(key, revoked_at=key.revoked_at or at)
+
+    def close(self) -> None:
+        """Nothing outlives the process."""
+
+
+def _matches(record: Record, query: RecordQuery) -> bool:
+    return (
+        all(getattr(query, field) in ("", getattr(record, field)) for field in _FILTERS)
+        and (query.since is None or record.at >= query.since)
+        and (query.until is None or record.at < query.until)
+        # Letters of ASCII match in either case, as SQLite's LIKE has it.
+        and query.text.encode().lower() in bytes(record.body).lower()
+    )
+
+
+def _copied(version: PolicyVersion) -> PolicyVersion:
+    """What a file would give back: no caller shares a document with the store."""
+    return replace(version, document=msgspec.json.decode(msgspec.json.encode(version.document)))
