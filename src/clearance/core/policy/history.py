@@ -1,0 +1,77 @@
+"""The past of runs and agents, as far as policies look back. Holds windows; reads no clock and no store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from clearance.core.model import Operation, Request
+from clearance.core.policy.view import Scope, View
+from clearance.core.policy.windows import Window
+
+if TYPE_CHECKING:
+    from clearance.core.policy.evaluate import PolicySet
+    from clearance.core.policy.watch import Watch
+
+_NOTHING: Mapping[str, Window] = {}
+
+
+class History:
+    """What cleared actions left behind, for one PolicySet. Not safe to share between threads without a lock.
+
+    After a restart the past of a run or agent is unknown: whoever drives asks `known`, then feeds every past
+    request of that run or agent through `observe(request, scope=…)`, oldest first, or calls `begin` when
+    there is none.
+    """
+
+    def __init__(self, policies: PolicySet) -> None:
+        self._policies = policies
+        self._watching = {operation: _watching(policies.watches, operation) for operation in Operation}
+        self._scopes = frozenset(watch.scope for watch in policies.watches)
+        self._windows: dict[tuple[Scope, str], dict[str, Window]] = {}
+        self.watch_ids = frozenset(watch.id for watch in policies.watches)
+
+    def observe(self, request: Request, *, scope: Scope | None = None) -> None:
+        """Remember a cleared action: in every watch whose match is not FALSE, of this scope or of both.
+
+        The agent's and the run's past count as known from here on.
+        """
+        if not self._scopes:
+            return
+        view = View(request, roles=self._policies.roles_for(request.principal))
+        for one in self._scopes if scope is None else self._scopes & {scope}:
+            self.begin(one, view.key_of(one))
+        for watch in self._watching[view.operation]:
+            if scope in (None, watch.scope) and watch.match.test(view):
+                self._feed(watch, view)
+
+    def _feed(self, watch: Watch, view: View) -> None:
+        windows = self._windows[watch.scope, view.key_of(watch.scope)]
+        window = windows.get(watch.id)
+        if window is None:
+            window = windows[watch.id] = watch.make()
+        watch.feed(window, view)
+
+    def windows(self, scope: Scope, key: str) -> Mapping[str, Window]:
+        """What is remembered of a run or an agent, by watch id. To be read only."""
+        return self._windows.get((scope, key), _NOTHING)
+
+    def begin(self, scope: Scope, key: str) -> None:
+        """Note that this run or agent has no past but what is observed from now on."""
+        if scope in self._scopes:
+            self._windows.setdefault((scope, key), {})
+
+    def known(self, scope: Scope, key: str) -> bool:
+        """Whether the past of this run or agent is held; True also when no policy looks at it."""
+        return scope not in self._scopes or (scope, key) in self._windows
+
+    def forget(self, scope: Scope, key: str) -> None:
+        """Let go of a run that ended or an agent that is gone."""
+        self._windows.pop((scope, key), None)
+
+
+def _watching(watches: tuple[Watch, ...], operation: Operation) -> tuple[Watch, ...]:
+    """The watches whose match may hold for an action of this operation."""
+    return tuple(
+        watch for watch in watches if watch.match.operations is None or operation in watch.match.operations
+    )

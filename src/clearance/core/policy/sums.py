@@ -1,0 +1,213 @@
+"""Compiles sum_within and distinct_within: conditions over the values that past actions carried."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection
+from fractions import Fraction
+from typing import Any
+
+from clearance.core.policy.located import Located
+from clearance.core.policy.problems import ProblemCode
+from clearance.core.policy.reading import Reader, did_you_mean
+from clearance.core.policy.truth import FALSE, UNKNOWN
+from clearance.core.policy.values import is_path, walk
+from clearance.core.policy.view import View
+from clearance.core.policy.vocabulary import FACT_NAME
+from clearance.core.policy.watch import Compiled, Parts, bound, read_limit, span
+from clearance.core.policy.windows import Distinct, Total
+
+_LONG = 64  # a longer text is remembered by its hash
+_DISTINCT_OF = ("resource", "tool", "domain")
+
+Values = Callable[[View], Collection[Any]]
+Amount = Callable[[View], "Fraction | None"]
+Distinguished = Callable[[View], "frozenset[str] | None"]
+
+
+def sum_within(parts: Parts, reader: Reader) -> Compiled | None:
+    read = read_limit(parts, reader, is_whole=False)
+    source = _summed(parts, reader)
+    if read is None or source is None or parts.seconds is None:
+        return None
+    (limit, is_strict), (name, amount), seconds = read, source, parts.seconds
+    exact = Fraction(repr(limit))
+    watch_id, scope, match = parts.id, parts.scope, parts.match.test
+
+    def test(view: View) -> int:
+        truth = match(view)
+        if not truth:
+            return FALSE
+        window = view.windows(scope).get(watch_id)
+        present = amount(view)
+        total = present or Fraction(0)
+        is_unknown = present is None
+        if isinstance(window, Total):
+            total += window.total(view.now)
+            is_unknown = is_unknown or window.is_unknown(view.now)
+        if total > exact or (not is_strict and total == exact):
+            return truth
+        return UNKNOWN if is_unknown else FALSE
+
+    def actual(view: View) -> Any:
+        window = view.windows(scope).get(watch_id)
+        present = amount(view)
+        earlier = float(window.total(view.now)) if isinstance(window, Total) else 0.0
+        return {"earlier": earlier, "present": None if present is None else float(present)}
+
+    def feed(window: Total, view: View) -> None:
+        window.add(view.now, amount(view))
+
+    phrase = (
+        f"the sum of {name} over {parts.match.phrase} is {bound(limit, is_strict=is_strict)} {span(parts)}"
+    )
+    remedy = f"{name} is not known, now or earlier; supply it in payload or declare the tool's facts"
+    watch = parts.watch(lambda: Total(seconds=seconds), feed)
+    return parts.condition(phrase, test, actual, remedy), watch
+
+
+def _summed(parts: Parts, reader: Reader) -> tuple[str, Amount] | None:
+    given = [key for key in ("fact", "argument") if key in parts.fields]
+    if len(given) != 1:
+        message = "sum_within needs one of fact and argument: what is added up."
+        reader.refuse(ProblemCode.MISSING_KEY, message, parts.at)
+        return None
+    values = _reader_of(given[0], parts.fields[given[0]], reader)
+    if values is None:
+        return None
+    name, read = values
+
+    def amount(view: View) -> Fraction | None:
+        amounts = [_exact(value) for value in read(view)]
+        return None if None in amounts else sum((one for one in amounts if one is not None), Fraction(0))
+
+    return name, amount
+
+
+def _exact(value: Any) -> Fraction | None:
+    """A number as the decimal it is written as, so that 0.1 + 0.2 is 0.3; None for anything else.
+
+    Less than nothing counts as nothing, so that a refund does not buy a further payment.
+    """
+    if type(value) is int:
+        return Fraction(max(value, 0))
+    if type(value) is float and value - value == 0.0:
+        return Fraction(repr(max(value, 0.0)))
+    return None
+
+
+def _reader_of(kind: str, at: Located, reader: Reader) -> tuple[str, Values] | None:
+    """The values of a fact or at an argument path; None among them stands for one that is absent."""
+    name = reader.text(at, kind)
+    is_well_formed = FACT_NAME.match(name) if kind == "fact" else is_path(name)
+    if not name or not is_well_formed:
+        if name:
+            reader.refuse(ProblemCode.BAD_VALUE, f"This is no {kind}'s name.", at)
+        return None
+    if kind == "argument":
+        parts = tuple(name.split("."))
+        return f"argument {name}", lambda view: list(walk(view.request.action.arguments, parts))
+
+    def of_fact(view: View) -> Collection[Any]:
+        found = view.facts.get(name)
+        return [None if found is None else found.value]
+
+    return name, of_fact
+
+
+def distinct_within(parts: Parts, reader: Reader) -> Compiled | None:
+    read = read_limit(parts, reader, is_whole=True)
+    source = _told_apart(parts, reader)
+    if read is None or source is None or parts.seconds is None:
+        return None
+    (limit, is_strict), (name, values), seconds = read, source, parts.seconds
+    least = int(limit) + 1 if is_strict else int(limit)
+    watch_id, scope, match = parts.id, parts.scope, parts.match.test
+
+    def test(view: View) -> int:
+        truth = match(view)
+        if not truth:
+            return FALSE
+        present = values(view)
+        window = view.windows(scope).get(watch_id)
+        is_unknown, seen = present is None, len(present or ())
+        if isinstance(window, Distinct):
+            seen = window.distinct(view.now, present or ())
+            is_unknown = is_unknown or window.is_unknown(view.now)
+        if seen >= least:
+            return truth
+        return UNKNOWN if is_unknown else FALSE
+
+    def actual(view: View) -> Any:
+        window = view.windows(scope).get(watch_id)
+        present = values(view) or ()
+        return {
+            "distinct": window.distinct(view.now, present) if isinstance(window, Distinct) else len(present)
+        }
+
+    def feed(window: Distinct, view: View) -> None:
+        window.add(view.now, values(view))
+
+    least_said = bound(limit, is_strict=is_strict)
+    phrase = f"{parts.match.phrase} reaches {least_said} different values of {name} {span(parts)}"
+    remedy = f"{name} is not known, now or earlier; name it in the action or declare the tool"
+    watch = parts.watch(lambda: Distinct(capacity=least, seconds=seconds), feed)
+    return parts.condition(phrase, test, actual, remedy), watch
+
+
+def _told_apart(parts: Parts, reader: Reader) -> tuple[str, Distinguished] | None:
+    at = parts.fields.get("value")
+    if at is None:
+        message = "distinct_within needs value: what is told apart."
+        reader.refuse(ProblemCode.MISSING_KEY, message, parts.at)
+        return None
+    if isinstance(at.value, dict):
+        fields = reader.fields(at, "distinct_within value", ("argument", "fact"))
+        if len(fields) != 1:
+            message = "value takes one of argument and fact."
+            reader.refuse(ProblemCode.MISSING_KEY, message, at)
+            return None
+        (kind, child), *_ = fields.items()
+        found = _reader_of(kind, child, reader)
+        return None if found is None else (found[0], _spelled_values(found[1]))
+    word = reader.text(at, "distinct_within value")
+    if word in _DISTINCT_OF:
+        return word, _SOURCES[word]
+    if word:
+        hint = did_you_mean(word, _DISTINCT_OF)
+        reader.refuse(ProblemCode.UNKNOWN_CHOICE, "There is no such value.", at, suggestion=hint)
+    return None
+
+
+def _spelled_values(read: Values) -> Distinguished:
+    def values(view: View) -> frozenset[str] | None:
+        found = read(view)
+        if not all(isinstance(value, str | int | float) for value in found):
+            return None
+        return frozenset(_bounded(_tagged(value)) for value in found)
+
+    return values
+
+
+def _bounded(text: str) -> str:
+    """The text, or its SHA-256: what is remembered has a bounded size."""
+    return text if len(text) <= _LONG else hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def _tagged(value: str | int | float) -> str:
+    # In hexadecimal, because the decimal form of a number of thousands of digits is refused by Python.
+    return (
+        f"{type(value).__name__}:{value:x}" if isinstance(value, int) else f"{type(value).__name__}:{value}"
+    )
+
+
+def _domains(view: View) -> frozenset[str] | None:
+    known, may_be_others = view.destinations
+    return None if may_be_others else known
+
+
+_SOURCES: dict[str, Distinguished] = {
+    "resource": lambda view: frozenset(_bounded(one.id) for one in view.resources),
+    "tool": lambda view: frozenset((_bounded(view.tool),)),
+    "domain": _domains,
+}

@@ -1,0 +1,160 @@
+"""What is remembered of a past, in bounded memory: exact, or over-counted, never under-counted.
+
+Plain mutable objects; times are epoch seconds, passed in. An entry is within a window while its age is at
+most `seconds`. A time before the last one counts as the last one.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import OrderedDict, deque
+from collections.abc import Collection
+from fractions import Fraction
+from math import inf
+from typing import Final
+
+MAX_BUCKETS: Final = 256
+
+
+class Last:
+    """When something was last seen."""
+
+    __slots__ = ("at",)
+
+    def __init__(self) -> None:
+        self.at: float | None = None
+
+    def add(self, at: float) -> None:
+        self.at = at if self.at is None else max(at, self.at)
+
+    def is_within(self, now: float, seconds: float | None) -> bool:
+        return self.at is not None and (seconds is None or now - self.at <= seconds)
+
+
+class Count:
+    """Whether something was seen at least `enough` times: the last `enough` times decide that exactly."""
+
+    __slots__ = ("_enough", "_seconds", "_times")
+
+    def __init__(self, *, enough: int, seconds: float) -> None:
+        self._enough = enough
+        self._seconds = seconds
+        self._times: deque[float] = deque(maxlen=enough)
+
+    def add(self, at: float) -> None:
+        self._times.append(max(at, self._times[-1]) if self._times else at)
+
+    def is_reached(self, now: float) -> bool:
+        if not self._enough:
+            return True
+        return len(self._times) == self._enough and now - self._times[0] <= self._seconds
+
+    def seen(self, now: float) -> int:
+        """How often, up to `enough`."""
+        return sum(now - at <= self._seconds for at in self._times)
+
+
+class Total:
+    """A sum over a window, from at most MAX_BUCKETS buckets.
+
+    Entries closer together than a bucket is wide share one, which leaves the window with its newest entry:
+    an amount may count up to a bucket's width too long, never too short. Amounts are not negative.
+    """
+
+    __slots__ = ("_before", "_newest", "_opened", "_seconds", "_sums", "_unknown", "_width")
+
+    def __init__(self, *, seconds: float) -> None:
+        self._seconds = seconds
+        # Two fewer than the limit: one bucket may stand half inside at either end of the window.
+        self._width = seconds / (MAX_BUCKETS - 2)
+        self._newest: list[float] = []  # per bucket: the time of its newest entry
+        self._sums: list[Fraction] = []  # per bucket: everything up to and including it
+        self._before = Fraction(0)  # everything before the first bucket
+        self._opened = 0.0  # when the last bucket was begun
+        self._unknown = Last()
+
+    def add(self, at: float, amount: Fraction | None) -> None:
+        """None: an amount that cannot be known."""
+        if amount is None:
+            self._unknown.add(at)
+            return
+        at = max(at, self._newest[-1]) if self._newest else at
+        self._forget(at)
+        total = (self._sums[-1] if self._sums else self._before) + amount
+        if self._newest and at - self._opened < self._width:
+            self._newest[-1], self._sums[-1] = at, total
+            return
+        self._newest.append(at)
+        self._sums.append(total)
+        self._opened = at
+
+    def total(self, now: float) -> Fraction:
+        gone = self._gone(now)
+        if gone == len(self._sums):
+            return Fraction(0)
+        return self._sums[-1] - (self._sums[gone - 1] if gone else self._before)
+
+    def is_unknown(self, now: float) -> bool:
+        """Whether an amount within the window could not be known."""
+        return self._unknown.is_within(now, self._seconds)
+
+    def __len__(self) -> int:
+        return len(self._newest)
+
+    def _forget(self, now: float) -> None:
+        gone = self._gone(now)
+        if gone:
+            self._before = self._sums[gone - 1]
+            del self._newest[:gone], self._sums[:gone]
+        if not self._newest:
+            self._before = Fraction(0)
+
+    def _gone(self, now: float) -> int:
+        return bisect_left(self._newest, -self._seconds, key=lambda at: at - now)
+
+
+class Distinct:
+    """How many different values were seen: the `capacity` most recent decide any limit below that exactly."""
+
+    __slots__ = ("_capacity", "_last", "_seconds", "_seen", "_unknown")
+
+    def __init__(self, *, capacity: int, seconds: float) -> None:
+        self._capacity = capacity
+        self._seconds = seconds
+        self._seen: OrderedDict[str, float] = OrderedDict()
+        self._last = 0.0
+        self._unknown = Last()
+
+    def add(self, at: float, values: Collection[str] | None) -> None:
+        """None: values that cannot be known."""
+        if values is None:
+            self._unknown.add(at)
+            return
+        self._last = at = max(at, self._last)
+        for value in values:
+            self._seen[value] = at
+            self._seen.move_to_end(value)
+        while self._seen and (len(self._seen) > self._capacity or self._is_old(at)):
+            self._seen.popitem(last=False)
+
+    def distinct(self, now: float, present: Collection[str] = ()) -> int:
+        """Different values within the window, the present ones among them; exact up to `capacity`."""
+        old = 0
+        for at in self._seen.values():
+            if now - at <= self._seconds:
+                break
+            old += 1
+        fresh = sum(now - self._seen.get(value, -inf) > self._seconds for value in present)
+        return len(self._seen) - old + fresh
+
+    def is_unknown(self, now: float) -> bool:
+        return self._unknown.is_within(now, self._seconds)
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def _is_old(self, now: float) -> bool:
+        return now - next(iter(self._seen.values())) > self._seconds
+
+
+Window = Last | Count | Total | Distinct
