@@ -69,7 +69,7 @@ class Journal(Protocol):
 
     @property
     def node(self) -> str:
-        """The id of this opened journal: what its owner puts into each draft."""
+        """The id of this opened journal; it stamps every draft that names none."""
 
     def is_alive(self, node: str) -> bool:
         """Whether the journal that has this id is open in a living process."""
@@ -174,6 +174,9 @@ class AgentStore(Protocol):
 
     def revoke_key(self, key_id: str, at: datetime) -> None:
         """Raises NotFoundError. Revoking twice keeps the first time."""
+
+    def close(self) -> None:
+        """Let go."""
 
 
 class Identity(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from clearance.adapters.identity.api_key import ApiKeyIdentity
@@ -32,6 +32,7 @@ class Assembly:
     def close(self) -> None:
         """Make everything durable and let the store go."""
         self.journal.close()
+        self.agents.close()
 
 
 def utc_now() -> datetime:
@@ -50,9 +51,7 @@ def assemble(settings: Settings) -> Assembly:
         state: MemoryState | SqliteState = MemoryState()
     else:
         directory = Path(settings.store)
-        journal, state = SqliteJournal(directory), SqliteState(directory)
-        if settings.keep_days:
-            journal.drop_before(_oldest_kept(settings.keep_days))
+        journal, state = _kept(SqliteJournal(directory), settings.keep_days), SqliteState(directory)
     if state.current() is None:
         state.replace(default_policies(), expected=0, by="clearance", at=utc_now())
     policies = PolicyBook(state, files=files, clock=utc_now)
@@ -65,5 +64,8 @@ def assemble(settings: Settings) -> Assembly:
     )
 
 
-def _oldest_kept(days: int) -> date:
-    return (utc_now() - timedelta(days=days)).date()
+def _kept(journal: SqliteJournal, days: int) -> SqliteJournal:
+    """The journal without the files that are older than it is told to keep; 0 keeps all."""
+    if days:
+        journal.drop_before((utc_now() - timedelta(days=days)).date())
+    return journal

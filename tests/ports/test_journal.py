@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta, timezone
 import msgspec
 import pytest
 
-from clearance.core.model import Draft, OutcomeStatus, RecordKind
+from clearance.core.model import Draft, Durability, OutcomeStatus, RecordKind
 from clearance.core.model.record import GENESIS, seal
 from clearance.errors import StoreError
-from clearance.ports import Durability, Journal, RecordQuery, RunQuery
+from clearance.ports import Journal, RecordQuery, RunQuery
 
 Make = Callable[..., Draft]
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -38,7 +37,7 @@ async def read(receive: Receive) -> bytes:
 def decode(body: bytes, kind: type[T]) -> T:
     """Raises RequestError naming the place and the type wanted, never the value given."""
     try:
-        return _decoder(kind).decode(body)
+        return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         raise RequestError(
             f"The body does not fit: {_without_values(str(error))}.", reason=_code(error)
@@ -49,11 +48,6 @@ def decode(body: bytes, kind: type[T]) -> T:
         raise RequestError("The body is not UTF-8.", reason="not_utf8") from None
     except RecursionError:
         raise RequestError("The body is nested too deep.", reason="too_deep") from None
-
-
-@lru_cache(maxsize=64)
-def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
-    return msgspec.json.Decoder(kind)
 
 
 def _bounded(size: int) -> None:

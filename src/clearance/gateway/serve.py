@@ -28,7 +28,7 @@ def serve_assembly(assembly: Assembly, settings: Settings) -> None:
     """The same on an assembly that is open already."""
     app = create_app(assembly, report_timeout=timedelta(seconds=settings.report_timeout_seconds))
     uvicorn.run(
-        app,  # type: ignore[arg-type]
+        app,
         host=settings.host,
         port=settings.port,
         access_log=False,

@@ -13,7 +13,7 @@ import msgspec
 
 from clearance.core.drafts import ActionBody
 from clearance.core.model import Action, Context, Operation, Record, RecordKind, Request
-from clearance.core.policy import History, PolicySet
+from clearance.core.policy import History, PolicySet, Scope
 from clearance.ports import Journal, RecordQuery
 
 _RUNS_KEPT = 10_000  # about 1 KB each with a handful of stateful rules
@@ -53,7 +53,7 @@ class Memory:
     def run_ended(self, run_id: str) -> None:
         """Let a run go."""
         self._runs.pop(run_id, None)
-        self._history.forget(run_id)
+        self._history.forget(Scope.RUN, run_id)
 
     def _start_over(self, policies: PolicySet) -> None:
         self._journal.foreign()  # what is in the journal by now is read run by run, as it is needed
@@ -64,16 +64,10 @@ class Memory:
 
     def _take_in_foreign(self) -> None:
         for record in self._journal.foreign():
-            scopes = [
-                scope
-                for scope, known, key in (
-                    ("run", self._runs, record.run_id),
-                    ("agent", self._agents, record.agent),
-                )
-                if record.position > known.get(key, record.position)
-            ]
-            if scopes:
-                self._observe([record], *scopes)
+            if record.position > self._runs.get(record.run_id, record.position):
+                self._observe([record], Scope.RUN)
+            if record.position > self._agents.get(record.agent, record.position):
+                self._observe([record], Scope.AGENT)
 
     def _know_run(self, run_id: str) -> None:
         if run_id in self._runs:
@@ -81,28 +75,29 @@ class Memory:
             return
         records = self._journal.run(run_id)
         self._keep_run(run_id, records[-1].position if records else 0)
-        self._observe(records, "run")
+        self._observe(records, Scope.RUN)
 
     def _keep_run(self, run_id: str, position: int) -> None:
         self._runs[run_id] = position
         if len(self._runs) > _RUNS_KEPT:
             oldest, _ = self._runs.popitem(last=False)
-            self._history.forget(oldest)
+            self._history.forget(Scope.RUN, oldest)
 
     def _know_agent(self, agent: str, at: datetime) -> None:
         assert self._policies is not None
         if agent in self._agents:
             return
-        since = at - timedelta(seconds=self._policies.max_window_seconds)
+        windows = (watch.seconds for watch in self._policies.watches if watch.scope is Scope.AGENT)
+        since = at - timedelta(seconds=max((seconds or 0.0 for seconds in windows), default=0.0))
         query = RecordQuery(agent=agent, kind=RecordKind.INTENT.value, since=since, limit=_MOST_RECORDS)
         records = self._journal.search(query)
         self._agents[agent] = records[0].position if records else 0
-        self._observe(reversed(records), "agent")
+        self._observe(reversed(records), Scope.AGENT)
 
-    def _observe(self, records: Iterable[Record], *scopes: str) -> None:
+    def _observe(self, records: Iterable[Record], scope: Scope) -> None:
         for record in records:
             if record.kind is RecordKind.INTENT:
-                self._history.observe(_request_of(record), scopes=scopes)
+                self._history.observe(_request_of(record), scope=scope)
 
 
 def _request_of(record: Record) -> Request:

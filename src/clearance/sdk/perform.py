@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from clearance.core.model import ActionCall, CheckResult, Limit, ObligationKind, OutcomeReport, OutcomeStatus
 from clearance.errors import ClearanceError, PolicyViolationError
@@ -61,7 +61,7 @@ def perform(
         _report(backend, result, OutcomeStatus.FAILED, error=_described(error))
         raise
     _report(backend, result, OutcomeStatus.SUCCEEDED, value=value)
-    return _cut(value, limits)
+    return cast(T, _cut(value, limits))
 
 
 async def aperform(
@@ -82,7 +82,7 @@ async def aperform(
         await _areport(backend, result, OutcomeStatus.FAILED, error=_described(error))
         raise
     await _areport(backend, result, OutcomeStatus.SUCCEEDED, value=value)
-    return _cut(value, limits)
+    return cast(T, _cut(value, limits))
 
 
 def _raise_if_refused(result: CheckResult) -> None:
@@ -98,14 +98,14 @@ def _limits(result: CheckResult) -> list[Limit]:
     return [owed for owed in result.obligations if isinstance(owed, Limit)]
 
 
-def _cut(value: T, limits: list[Limit]) -> T:
+def _cut(value: Any, limits: list[Limit]) -> Any:
     for limit in limits:
         if limit.result_items is not None and isinstance(value, list | tuple):
             value = value[: limit.result_items]
         if limit.result_bytes is not None and isinstance(value, bytes):
             value = value[: limit.result_bytes]
         if limit.result_bytes is not None and isinstance(value, str):
-            value = value.encode()[: limit.result_bytes].decode("utf-8", "ignore")  # type: ignore[assignment]
+            value = value.encode()[: limit.result_bytes].decode("utf-8", "ignore")
     return value
 
 

@@ -50,9 +50,12 @@ _BODY: Final = msgspec.json.Decoder(_Body)
 _NOTHING: Final = Told()
 
 
-def accept(drafts: Sequence[Draft]) -> list[Accepted]:
-    """Check every draft of one append. Raises StoreError when one of them cannot be stored."""
-    return [_accept(draft) for draft in drafts]
+def accept(drafts: Sequence[Draft], *, node: str) -> list[Accepted]:
+    """Check every draft of one append, and stamp those that name no node.
+
+    Raises StoreError when one of them cannot be stored.
+    """
+    return [_accept(draft, node) for draft in drafts]
 
 
 def told(kind: RecordKind, body: msgspec.Raw) -> Told:
@@ -70,7 +73,9 @@ def told(kind: RecordKind, body: msgspec.Raw) -> Told:
     return Told(goal, int(any(obligation.type == "notify" for obligation in owed)))
 
 
-def _accept(draft: Draft) -> Accepted:
+def _accept(draft: Draft, node: str) -> Accepted:
+    if not draft.node:
+        draft = msgspec.structs.replace(draft, node=node)
     if draft.at.tzinfo is not UTC:
         if draft.at.utcoffset() is None:
             raise StoreError("A record's time has no time zone. Nothing of this append was stored.")

@@ -14,12 +14,11 @@ from msgspec.structs import replace
 from clearance.adapters.store.checks import ChainCheck, Problems, RunCheck
 from clearance.adapters.store.intake import Accepted, accept
 from clearance.adapters.store.run_state import RunState, followed, stands
-from clearance.core.model import Draft, Record, RecordKind
+from clearance.core.model import Draft, Durability, Record, RecordKind
 from clearance.core.model.record import GENESIS, seal
 from clearance.errors import ConflictError, NotFoundError
 from clearance.ports import (
     Agent,
-    Durability,
     PolicyVersion,
     RecordQuery,
     RunQuery,
@@ -57,7 +56,7 @@ class MemoryJournal:
         *,
         durability: Durability = Durability.POWER,  # noqa: ARG002 - memory survives nothing
     ) -> list[Record]:
-        accepted = accept(drafts)
+        accepted = accept(drafts, node=self.node)
         with self._lock:
             return [self._add(item) for item in accepted]
 

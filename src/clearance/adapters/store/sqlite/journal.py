@@ -23,8 +23,8 @@ from clearance.adapters.store.sqlite.run_index import RunIndex
 from clearance.adapters.store.sqlite.segments import Segments
 from clearance.adapters.store.sqlite.verify import verify_journal, verify_run
 from clearance.adapters.store.sqlite.writer import Job, Writer
-from clearance.core.model import Draft, Record
-from clearance.ports import Durability, RecordQuery, RunQuery, RunSummary, Verification
+from clearance.core.model import Draft, Durability, Record
+from clearance.ports import RecordQuery, RunQuery, RunSummary, Verification
 
 _Answer = TypeVar("_Answer")
 
@@ -63,7 +63,7 @@ class SqliteJournal:
     def append(self, drafts: Sequence[Draft], *, durability: Durability = Durability.POWER) -> list[Record]:
         if not drafts:
             return []
-        accepted = accept(drafts)
+        accepted = accept(drafts, node=self.node)
         latest = max(item.draft.at for item in accepted)
         return self._group.submit(Job(accepted, latest, durability))
 

@@ -59,9 +59,12 @@ class Nodes:
             self._path(node).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let go of the own id."""
+        """Let go of the own id. A second time changes nothing."""
+        if self._held < 0:
+            return
         self._path(self.own).unlink(missing_ok=True)
         os.close(self._held)
+        self._held = -1
 
     def _path(self, node: str) -> Path:
         return self._directory / f"{node}{_SUFFIX}"

@@ -32,10 +32,9 @@ from clearance.adapters.store.sqlite.rows import (
 )
 from clearance.adapters.store.sqlite.run_index import RunIndex
 from clearance.adapters.store.sqlite.segments import Segments, end_of, last_link, name_for
-from clearance.core.model import Record, RecordKind
+from clearance.core.model import Durability, Record, RecordKind
 from clearance.core.model.record import GENESIS, seal
 from clearance.errors import StoreError
-from clearance.ports import Durability
 
 _RUNS_KEPT: Final = 10_000  # heads in memory, about half a kilobyte each
 _MOVES_ACTIONS: Final = frozenset(
