@@ -101,7 +101,7 @@ def test_unknown_paths_methods_and_queries_have_codes(admin: httpx.Client) -> No
         assert (answer.status_code, answer.json()["error"]["code"]) == (status, code), path
 
 
-@pytest.mark.parametrize("header", ["", "Basic YTpi", "Bearer", "Bearer ", "Bearer clr_x_y", "bearer \x7f"])
+@pytest.mark.parametrize("header", ["", "Basic YTpi", "Bearer", "Bearer clr__", "Bearer clr_x_y", "bearer x"])
 def test_no_header_but_a_good_key_opens_the_door(server: Server, header: str) -> None:
     answer = httpx.post(
         f"{server.url}/v1/actions", json={"action": "read"}, headers={"Authorization": header}

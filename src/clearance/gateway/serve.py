@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from datetime import timedelta
 from importlib.metadata import version
 
@@ -26,6 +27,9 @@ def serve(settings: Settings) -> None:
 
 def serve_assembly(assembly: Assembly, settings: Settings) -> None:
     """The same on an assembly that is open already."""
+    # uvicorn raises what stopped it once more when it is done; being told to stop is no failure.
+    for told in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(told, lambda *_: None)
     app = create_app(assembly, report_timeout=timedelta(seconds=settings.report_timeout_seconds))
     uvicorn.run(
         app,
