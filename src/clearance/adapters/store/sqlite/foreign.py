@@ -10,11 +10,11 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 
-from clearance.adapters.store.sqlite.meta import read_meta
 from clearance.adapters.store.sqlite.rows import SELECT_RECORDS, record_of
-from clearance.adapters.store.sqlite.segments import Segments, last_link
+from clearance.adapters.store.sqlite.segments import Segments
 from clearance.core.model import Record
 
+_END = "SELECT coalesce((SELECT max(position) FROM records), (SELECT genesis_position FROM meta))"
 _SINCE = SELECT_RECORDS + "WHERE position > ? ORDER BY position"
 
 
@@ -78,7 +78,7 @@ class Foreign:
         self._seen = 0
         self._watch_newest()
         if self._connection is not None:
-            self._seen = last_link(self._connection, read_meta(self._connection))[0]
+            self._seen = self._connection.execute(_END).fetchone()[0]
 
     def read(self) -> list[Record]:
         """Records of others since the last call. The first call returns none: it marks where to begin."""

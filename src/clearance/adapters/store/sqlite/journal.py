@@ -97,6 +97,7 @@ class SqliteJournal:
             return self._segments.drop_before(day)
 
     def close(self) -> None:
+        """Safe to call again."""
         with translated("close the journal"):
             self._writer.close()
             self._foreign.close()

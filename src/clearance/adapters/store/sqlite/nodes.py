@@ -26,8 +26,9 @@ class Nodes:
         self._directory = directory
         self.own = secrets.token_hex(8)
         unlocked = directory / f"{self.own}.new"
-        self._held = os.open(unlocked, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        fcntl.flock(self._held, fcntl.LOCK_EX)
+        held = os.open(unlocked, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        self._held: int | None = held
         # It gets its name only now: no other process may find it unlocked and take its holder for dead.
         unlocked.rename(self._path(self.own))
 
@@ -59,12 +60,11 @@ class Nodes:
             self._path(node).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let go of the own id. A second time changes nothing."""
-        if self._held < 0:
-            return
-        self._path(self.own).unlink(missing_ok=True)
-        os.close(self._held)
-        self._held = -1
+        """Let go of the own id. Safe to call again."""
+        if self._held is not None:
+            self._path(self.own).unlink(missing_ok=True)
+            os.close(self._held)
+            self._held = None
 
     def _path(self, node: str) -> Path:
         return self._directory / f"{node}{_SUFFIX}"

@@ -19,6 +19,7 @@ Row = tuple[Any, ...]  # as SQLite gave it: a file that was tampered with holds 
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _KINDS: Final[dict[Any, RecordKind]] = {kind.value: kind for kind in RecordKind}
+_FLAGS: Final[dict[Any, bool]] = {0: False, 1: True}
 _UNREADABLE: Final = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
 
 INSERT_RECORD: Final = "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -130,7 +131,7 @@ def run_of(row: Row) -> RunState:
             actions=row[7],
             refused=row[8],
             alerts=row[9],
-            ended=bool(row[10]),
+            ended=_FLAGS[row[10]],
         )
     except _UNREADABLE as error:
         raise IntegrityError("A line of the list of runs holds a value no journal writes.") from error

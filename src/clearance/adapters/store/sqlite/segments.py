@@ -76,8 +76,8 @@ class Segments:
         return meta
 
     def create_after(self, sealed: Meta) -> None:
-        """Make the next segment of a sealed one, if it is not there. Open actions are carried over."""
-        if self.path(sealed.next).exists():
+        """Make the next segment of a sealed one, if none is there. Open actions are carried over."""
+        if self.names()[-1] > sealed.name:
             return
         with closing(self.connect(sealed.name)) as connection:
             carried = connection.execute(

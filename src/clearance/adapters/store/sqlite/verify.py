@@ -48,7 +48,7 @@ def verify_run(run_id: str, segments: Segments, readers: Readers) -> Verificatio
                     if not check.records and record.seq > 1 and _is_cut(readers, segments.names()[0]):
                         check.after = None
                     check.add(record, name)
-                listed = run_in(reading, run_id) or listed
+                listed = _listed(reading, run_id) or listed
         except (sqlite3.Error, StoreError) as error:
             problems.add(_unusable(name, error))
     if (listed is not None or check.records) and check.after != (listed and (listed.seq, listed.hash)):
@@ -147,7 +147,7 @@ class _JournalCheck:
             check.add(record, name)
             state = followed(state, record, _told(record), new_actions=self._move_action(record))
         assert state is not None
-        listed = run_in(reading, state.run_id)
+        listed = _listed(reading, state.run_id)
         if listed is None or (listed.seq, listed.hash) != (state.seq, state.hash):
             self._problems.add(f"Run {state.run_id} does not end in {name} where the list of runs says.")
         elif listed != state and not is_late:
@@ -165,7 +165,7 @@ class _JournalCheck:
     def _earlier(self, run_id: str) -> RunState | None:
         for name in reversed(self._passed):
             with self._readers.reading(name) as reading:
-                state = run_in(reading, run_id)
+                state = _listed(reading, run_id)
             if state is not None:
                 return state
         return None
@@ -188,6 +188,13 @@ class _JournalCheck:
                     f"The list of open actions in {meta.name} is wrong about an action of run {key[0]}."
                 )
         self._opened = listed
+
+
+def _listed(reading: sqlite3.Connection, run_id: str) -> RunState | None:
+    try:
+        return run_in(reading, run_id)
+    except IntegrityError:
+        return None
 
 
 def _opened(reading: sqlite3.Connection) -> _Opened:

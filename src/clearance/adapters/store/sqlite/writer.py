@@ -20,7 +20,7 @@ from clearance.adapters.store.run_state import RunState, followed, stands
 from clearance.adapters.store.sqlite.failures import store_error
 from clearance.adapters.store.sqlite.files import sync_log
 from clearance.adapters.store.sqlite.foreign import OwnPositions
-from clearance.adapters.store.sqlite.meta import read_meta
+from clearance.adapters.store.sqlite.meta import Meta, read_meta
 from clearance.adapters.store.sqlite.readers import Readers
 from clearance.adapters.store.sqlite.rows import (
     INSERT_RECORD,
@@ -72,6 +72,7 @@ class Writer:
         self._runs: dict[str, RunState] = {}
         self._position, self._chain = 0, GENESIS
         self._ends_at = _NEVER
+        self._sealed: Meta | None = None
         self._version = -1
 
     def write(self, jobs: Sequence[Job]) -> list[list[Record]]:
@@ -83,7 +84,7 @@ class Writer:
                 return self._write(jobs)
             except (sqlite3.Error, OSError) as error:
                 self._abandon()
-                raise store_error(error, "append to the journal") from error
+                raise store_error(error, f"append to {self._name or 'the journal'}") from error
             except BaseException:
                 self._abandon()
                 raise
@@ -169,10 +170,10 @@ class Writer:
             if latest < self._ends_at:
                 return connection
             connection.execute("ROLLBACK")
-            sealed = self._segments.seal(self._name, following=name_for(latest))
+            sealed = self._sealed or self._segments.seal(self._name, following=name_for(latest))
             self._detach()
             self._segments.create_after(sealed)
-            connection = self._attach_to(sealed.next)
+            connection = self._attach(latest)
 
     def _refresh(self, connection: sqlite3.Connection) -> None:
         """Read the heads anew if another connection has written since they were kept."""
@@ -182,17 +183,17 @@ class Writer:
         self._forget()
         meta = read_meta(connection)
         self._position, self._chain = last_link(connection, meta)
+        self._sealed = meta if meta.is_sealed else None
         self._ends_at = _NEVER if meta.is_sealed else end_of(meta.name)
         self._version = version
 
     def _attach(self, latest: datetime) -> sqlite3.Connection:
+        """Connect to the newest segment; make the journal's first where there is none."""
         names = self._segments.names()
         if not names:
             names = [self._index.claim_first(name_for(latest))]
             self._segments.create_first(names[0])
-        return self._attach_to(names[-1])
-
-    def _attach_to(self, name: str) -> sqlite3.Connection:
+        name = names[-1]
         self._index.take_in(before=name)
         connection = self._segments.connect(name)
         for setting in _SETTINGS:
