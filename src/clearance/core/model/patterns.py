@@ -14,7 +14,7 @@ _SECRETS = (
     r"\bxox[abprs]-[0-9A-Za-z-]{10,}",  # Slack
     r"\bAIza[0-9A-Za-z_-]{35}\b",  # Google
     r"\beyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}",  # JSON Web Token, RFC 7519
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?",  # PEM, RFC 7468
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]*PRIVATE KEY-----|\z)",  # PEM, RFC 7468
     r"\b[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s@]+@",  # credentials in a URL, RFC 3986
 )
 
@@ -26,26 +26,30 @@ NAMED: dict[str, tuple[str, ...]] = {
     "ipv4": (r"\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b",),
 }
 
-# An argument of this name is never stored, whatever it holds.
+# An argument of this name, or of a name that ends in it (`db_password`), is never stored, whatever it holds.
 SECRET_NAMES = frozenset(
     {
         "access_key",
         "access_token",
         "api_key",
+        "api_keys",
         "apikey",
         "auth_token",
         "authorization",
         "client_secret",
         "cookie",
+        "cookies",
         "credential",
         "credentials",
         "passphrase",
         "passwd",
         "password",
+        "passwords",
         "private_key",
         "refresh_token",
         "secret",
         "secret_key",
+        "secrets",
         "session_token",
         "token",
     }
