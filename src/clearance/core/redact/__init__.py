@@ -1,0 +1,7 @@
+"""What may be stored, shown or sent. The last thing between a payload and the disk; decides nothing."""
+
+from clearance.core.redact.storage import stored
+from clearance.core.redact.text import clean_text
+from clearance.core.redact.transform import transformed
+
+__all__ = ["clean_text", "stored", "transformed"]

@@ -1,0 +1,117 @@
+"""Sensitive text within text: what the named patterns find, replaced. Knows no structure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from typing import Any
+
+import re2
+
+from clearance.core.model.patterns import NAMED
+
+REDACTED = "[redacted]"
+_MAX_PASSES = 8  # a replacement may make another pattern fit; no text needs more than a few passes
+_DOUBLED = str.maketrans("0123456789", "0246813579")  # twice each digit, its own digits summed
+_DIGITS = re.compile(r"[0-9](?:[ -]?[0-9])*")
+
+
+def _compiled(sources: Iterable[str]) -> Any:
+    return re2.compile("|".join(f"(?:{source})" for source in sources))
+
+
+_PATTERN: dict[str, Any] = {name: _compiled(sources) for name, sources in NAMED.items()}
+# Over JSON text an escape may stand right before a secret: without word boundaries more is found, never less.
+_IN_JSON = _compiled([*(source.replace(r"\b", "") for source in NAMED["secret"]), r"\\u0000"])
+
+
+def clean_text(text: str) -> str:
+    """The text without secrets, NULs and lone surrogates: for messages and whatever else is shown."""
+    return scrubbed(printable(text), ("secret",))
+
+
+def may_hold_secret(raw: bytes) -> bool:
+    """False only where JSON text holds no secret and no NUL. One pass, cheap."""
+    return _IN_JSON.search(raw) is not None
+
+
+def printable(text: str) -> str:
+    """Without NUL, and without halves of surrogate pairs, which no encoding carries."""
+    if "\0" in text:
+        text = text.replace("\0", "\ufffd")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def scrubbed(text: str, names: Sequence[str]) -> str:
+    """Every hit of the named patterns replaced, until none is left."""
+    for _ in range(_MAX_PASSES):
+        before = text
+        for name in names:
+            if _PATTERN[name].search(text) is None:
+                continue
+            mark = f"[redacted:{name}]"
+            text = (
+                _DIGITS.sub(_without_cards, text) if name == "credit_card" else _PATTERN[name].sub(mark, text)
+            )
+        if text == before:
+            return text
+    return REDACTED
+
+
+def _replaced(text: str, name: str) -> str:
+    if name == "credit_card":
+        return _DIGITS.sub(_without_cards, text)
+    replaced: str = _PATTERN[name].sub(f"[redacted:{name}]", text)
+    return replaced
+
+
+def _without_cards(run: re.Match[str]) -> str:
+    """A run of digits without its card numbers: whole groups of 13 to 19 digits that pass the Luhn test."""
+    groups = re.split("([ -])", run[0])  # digits at even places, what separates them between
+    luhn = _Luhn("".join(groups[::2]))
+    kept: list[str] = []
+    start = digits = 0
+    while start < len(groups):
+        end = _card_end(groups, start, luhn, digits)
+        kept.append("[redacted:credit_card]" if end else groups[start])
+        end = max(end, start + 1)
+        digits += sum(map(len, groups[start:end:2]))
+        kept.extend(groups[end : end + 1])
+        start = end + 1
+    return "".join(kept)
+
+
+def _card_end(groups: Sequence[str], start: int, luhn: _Luhn, digits: int) -> int:
+    """Where the longest card number that begins at group `start` ends; 0 where none begins there."""
+    found, last = 0, digits
+    for at in range(start, len(groups), 2):
+        last += len(groups[at])
+        if last - digits > 19:
+            break
+        if last - digits >= 13 and luhn.passes(digits, last):
+            found = at + 1
+    return found
+
+
+class _Luhn:
+    """The check digit of ISO/IEC 7812-1, annex B, for any stretch of a run of digits, in constant time."""
+
+    def __init__(self, digits: str) -> None:
+        plain, doubled = [*map(int, digits)], [*map(int, digits.translate(_DOUBLED))]
+        even = [
+            twice if at % 2 else once for at, (once, twice) in enumerate(zip(plain, doubled, strict=True))
+        ]
+        odd = [once if at % 2 else twice for at, (once, twice) in enumerate(zip(plain, doubled, strict=True))]
+        self._sums = (
+            [0, *accumulate(even)],
+            [0, *accumulate(odd)],
+        )  # by the parity of the last digit's place
+
+    def passes(self, first: int, end: int) -> bool:
+        sums = self._sums[(end - 1) % 2]
+        return (sums[end] - sums[first]) % 10 == 0

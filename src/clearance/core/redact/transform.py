@@ -1,0 +1,135 @@
+"""What an action may run with: its arguments, what a policy names taken out of them. Stores nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from clearance.core.model import Transform
+from clearance.core.model.patterns import NAMED
+from clearance.core.redact.opening import MAX_DEPTH, MAX_INTEGER, opened
+from clearance.core.redact.storage import unused
+from clearance.core.redact.text import REDACTED, printable, scrubbed
+from clearance.errors import ConfigurationError, Problem
+
+
+def transformed(
+    arguments: dict[str, Any], transforms: Sequence[Transform]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The arguments as they may be used, and the dotted paths that were changed.
+
+    What stands at `paths` (`customer.email`, `items.*.note`) becomes `[redacted]`; what `patterns` find in a
+    text, a key, a number or bytes becomes `[redacted:<pattern>]`. An object that holds something to take out
+    is replaced by its fields. Untouched arguments come back as the same object.
+    Raises ConfigurationError for a pattern that nobody defined.
+    """
+    names = {name for transform in transforms for name in transform.patterns}
+    if unknown := sorted(names - NAMED.keys()):
+        raise ConfigurationError([_unknown_pattern(name) for name in unknown])
+    result: Any = arguments
+    changed: list[str] = []
+    for transform in transforms:
+        for path in transform.paths:
+            result = _without(result, tuple(path.split(".")), (), changed)
+    if names:
+        scrub = _Scrub(tuple(name for name in NAMED if name in names), changed)
+        result = scrub.of(result, ())
+    return result, tuple(dict.fromkeys(changed))
+
+
+def _unknown_pattern(name: str) -> Problem:
+    known = ", ".join(sorted(NAMED))
+    return Problem(code="unknown_pattern", message=f"No pattern is named {name}; use one of {known}.")
+
+
+def _without(value: Any, steps: tuple[str, ...], here: tuple[str, ...], changed: list[str]) -> Any:
+    """The value with what stands at `steps` replaced; the same object where nothing stands there."""
+    if not steps:
+        if type(value) is str and value == REDACTED:
+            return value
+        changed.append(".".join(here))
+        return REDACTED
+    view = value if type(value) in (dict, list, tuple) else opened(value)
+    step, rest, whole = steps[0], steps[1:], ".".join(steps)
+    if isinstance(view, dict):
+        made: Any = {}
+        for key, item in view.items():
+            name = str(key) if isinstance(key, (str, int)) else ""
+            left = () if name == whole else rest if step in ("*", name) else None
+            made[key] = item if left is None else _without(item, left, (*here, name), changed)
+        return made if any(made[key] is not view[key] for key in made) else value
+    if isinstance(view, (list, tuple)):
+        made = [
+            _without(item, rest, (*here, str(at)), changed) if step in ("*", str(at)) else item
+            for at, item in enumerate(view)
+        ]
+        kept = all(item is before for item, before in zip(made, view, strict=True))
+        return value if kept else tuple(made) if isinstance(view, tuple) else made
+    return value
+
+
+class _Scrub:
+    """Takes what patterns find out of any value, and notes where."""
+
+    def __init__(self, names: Sequence[str], changed: list[str]) -> None:
+        self._names = names
+        self._changed = changed
+        self._open: set[int] = set()  # the containers around the value, by identity
+        self._done: dict[int, tuple[Any, Any]] = {}  # by identity: the value, kept alive, and its result
+
+    def of(self, value: Any, here: tuple[str, ...]) -> Any:
+        if value is None or type(value) is bool:
+            return value
+        if type(value) is str:
+            return self._text(value, here)
+        if type(value) in (int, float):
+            return self._number(value, here)
+        if id(value) in self._done:
+            return self._done[id(value)][1]
+        if id(value) in self._open or len(here) > MAX_DEPTH:
+            return self._note("[redacted:too_deep]", here)
+        self._open.add(id(value))
+        result = self._container(value, here)
+        self._open.remove(id(value))
+        self._done[id(value)] = (value, result)
+        return result
+
+    def _container(self, value: Any, here: tuple[str, ...]) -> Any:
+        if type(value) is dict:
+            return self._mapping(value, here)
+        if type(value) in (list, tuple):
+            made = [self.of(item, (*here, str(at))) for at, item in enumerate(value)]
+            kept = all(item is before for item, before in zip(made, value, strict=True))
+            return value if kept else type(value)(made)
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            text = bytes(value).decode("utf-8", "replace")
+            clean = self._text(text, here)
+            return value if clean == text else clean.encode()
+        view = opened(value)
+        clean = self.of(view, here)
+        return value if clean is view else clean
+
+    def _mapping(self, value: dict[Any, Any], here: tuple[str, ...]) -> dict[Any, Any]:
+        made: dict[Any, Any] = {}
+        kept = True
+        for key, item in value.items():
+            text = key if type(key) is str else str(opened(key))
+            clean = self._text(text, here)
+            name = key if clean is text else unused(made, clean)
+            made[name] = self.of(item, (*here, str(name)))
+            kept = kept and name is key and made[name] is item
+        return value if kept else made
+
+    def _number(self, value: int | float, here: tuple[str, ...]) -> Any:
+        text = str(value) if abs(value) < MAX_INTEGER else ""
+        clean = self._text(text, here)
+        return value if clean == text else clean
+
+    def _text(self, text: str, here: tuple[str, ...]) -> str:
+        plain = printable(text)
+        clean = scrubbed(plain, self._names)
+        return text if clean == plain else self._note(clean, here)
+
+    def _note(self, result: str, here: tuple[str, ...]) -> str:
+        self._changed.append(".".join(here))
+        return result
