@@ -1,0 +1,69 @@
+"""A wire call to a Request: operation, typed resources, environment. Never raises, looks nothing up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clearance.core.model import (
+    Action,
+    ActionCall,
+    Context,
+    Operation,
+    Principal,
+    Request,
+    Resource,
+    ToolSpec,
+)
+from clearance.core.model.names import canonical
+from clearance.core.normalize.environments import placed
+from clearance.core.normalize.naming import MAX_NAME
+from clearance.core.normalize.reading import UNREADABLE, distinct, named, unreadable
+from clearance.core.normalize.resources import given
+from clearance.core.normalize.tool_call import read_tool
+
+
+def normalize(
+    call: ActionCall, *, principal: Principal, context: Context, tools: Mapping[str, ToolSpec]
+) -> Request:
+    """What is asked for, in the field's terms. `tools` is keyed by canonical name; facts are left empty.
+
+    Whatever cannot be read becomes operation UNKNOWN, the highest class. Never raises.
+    """
+    try:
+        action, resources = _read(call, tools)
+    except Exception:  # fail closed: no input may keep an action from being judged
+        action, resources = _unreadable(call)
+    return Request(principal=principal, action=action, resources=resources, context=context)
+
+
+def _read(call: ActionCall, tools: Mapping[str, ToolSpec]) -> tuple[Action, tuple[Resource, ...]]:
+    arguments = call.arguments or call.payload
+    spec = tools.get(canonical(call.action)) if len(call.action) <= MAX_NAME else None
+    operation, found = read_tool(call.action, arguments, spec=spec)
+    operation = call.operation or operation
+    if operation is Operation.MODEL_CALL:
+        found = _models(arguments, call.payload) or found
+    environment = call.environment or (spec.environment if spec else None)
+    wanted = (call.resource,) if isinstance(call.resource, str) else call.resource
+    resources = distinct(
+        (
+            *(placed(given(text), environment, trusted=True) for text in wanted if text != ""),
+            *(placed(resource, environment, trusted=False) for resource in found),
+        )
+    )
+    action = Action(tool=call.action, operation=operation, arguments=arguments)
+    return action, resources or (placed(named("tool", call.action), environment, trusted=False),)
+
+
+def _models(*sources: Mapping[str, Any]) -> Sequence[Resource]:
+    models = [source["model"] for source in sources if isinstance(source.get("model"), str)]
+    return [named("model", model) for model in models[:1]]
+
+
+def _unreadable(call: ActionCall) -> tuple[Action, tuple[Resource, ...]]:
+    # By type, since a foreign class may lie about, or fail at, everything else.
+    tool = call.action if issubclass(type(call.action), str) else UNREADABLE
+    arguments = call.arguments if issubclass(type(call.arguments), dict) else {}
+    action = Action(tool=tool, operation=Operation.UNKNOWN, arguments=arguments)
+    return action, (unreadable("tool"),)
