@@ -1,0 +1,5 @@
+"""Facts about an action that need no look at a real system, each with who vouches for it. Fetches nothing."""
+
+from clearance.core.enrich.derive import derive_facts, merge_facts
+
+__all__ = ["derive_facts", "merge_facts"]
