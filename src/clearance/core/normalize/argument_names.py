@@ -58,3 +58,20 @@ MESSAGE_ONLY = frozenset(
 # Objects whose inside is content, not a description of what is touched.
 OPAQUE = frozenset({"body", "content", "data", "env", "headers", "json"})
 ALWAYS_RECIPIENTS = frozenset({"bcc", "cc", "recipients", "to_email", "to_emails"})
+
+# What may stand beside the text that a reader reads. Any other text might be what the tool really runs.
+_BESIDE = (
+    "database db schema params parameters bindings values limit timeout timeout_seconds dialect cwd workdir"
+)
+BESIDE = frozenset(
+    {
+        *_BESIDE.split(),
+        *SQL,
+        *SHELL,
+        *SHELL_WORDS,
+        *URLS,
+        *METHODS,
+        *BODIES,
+        *("data", "form", "headers", "json", "payload", "verb"),
+    }
+)

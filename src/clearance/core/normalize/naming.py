@@ -28,7 +28,7 @@ _CLEAR = _table(CLEAR)
 _DOUBTFUL = _table(DOUBTFUL)
 _VERBS = _table(LEADING, DOUBTFUL, CLEAR)
 
-_SHELL_WORDS = frozenset(["bash", "cmd", "powershell", "shell", "terminal", "zsh"])
+_SHELL_WORDS = frozenset({"bash", "powershell", "shell", "zsh"})
 _SQL_LIST = """
     bigquery clickhouse database db duckdb mariadb mssql mysql postgres postgresql redshift snowflake sql
     sqlite
@@ -41,19 +41,26 @@ _FILE_WORDS = frozenset(["dir", "directory", "file", "files", "filesystem", "fol
 _MESSAGE_WORDS = frozenset(["email", "emails", "dm", "mail", "message", "messages", "sms"])
 # Verbs that only carry the text they are given: what the text says counts instead.
 _CARRIERS = frozenset(["exec", "execute", "invoke", "query", "run"])
+_CARRYING = (
+    _CARRIERS
+    | _SHELL_WORDS
+    | _SQL_WORDS
+    | {"api", "cli", "cmd", "command", "commands", "curl", "http", "https", "in", "raw", "remote", "request"}
+    | {"requests", "script", "statement", "terminal"}
+)
 
 
 class Suggestion(Struct, frozen=True, kw_only=True):
     """`operation` is None where the name tells nothing.
 
     `beyond_carrier` is what is left to tell without words like `execute` and `query`, which only hand on
-    what they are given.
+    what they are given. `only_carries` is true of a name that has no other words: `run_query`, `bash`.
     """
 
     operation: Operation | None = None
     beyond_carrier: Operation | None = None
     family: Family | None = None
-    is_carrier: bool = False
+    only_carries: bool = False
 
 
 _NOTHING = Suggestion()
@@ -73,11 +80,13 @@ def _suggested(name: str) -> Suggestion:
         return _NOTHING
     words = [word for part in parts for word in part.split("_")]
     exact = _EXACT.get("_".join(parts))
+    beyond = exact or _of_parts(["_".join(_not_carriers(part)) for part in parts])
+    harmless = exact is None and beyond in (None, Operation.EXECUTE)
     return Suggestion(
         operation=exact or _of_parts(parts),
-        beyond_carrier=exact or _of_parts(["_".join(_not_carriers(part)) for part in parts]),
+        beyond_carrier=beyond,
         family=_family(words),
-        is_carrier=not _CARRIERS.isdisjoint(words),
+        only_carries=harmless and _CARRYING.issuperset(parts[-1].split("_")),
     )
 
 

@@ -34,11 +34,14 @@ def read_tool(
     suggestion = suggested(name)
     family = spec.family or _family(suggestion, by_name)
     declared = at_path(arguments, spec.argument) if spec.argument else MISSING
-    read = _READERS.get(family) if family else None
+    read = _READERS.get(family) if family and (spec.family or family in _TEXTS) else None
     reading = read(by_name, declared) if read else Reading()
     if spec.argument and declared is MISSING and family in _TEXTS:
         reading = read_as_unknown(_TEXTS[family])
-    operation = _operation(reading, suggestion, family)
+    if spec.family:
+        operation = _declared_family(reading, suggestion, spec.family)
+    else:
+        operation = _guessed_family(reading, suggestion, by_name)
     if len(by_name) != len(arguments):
         operation = Operation.UNKNOWN  # two spellings of one name, or a name that is none
     if spec.resource:
@@ -46,14 +49,32 @@ def read_tool(
     return spec.operation or operation, (*reading.resources, *recognised(by_name, family=family))
 
 
-def _operation(reading: Reading, suggestion: Suggestion, family: Family | None) -> Operation:
-    if reading.operation is None or (family is Family.MESSAGE and suggestion.operation):
+def _declared_family(reading: Reading, suggestion: Suggestion, family: Family) -> Operation:
+    """The reading counts, and of the name what it tells beyond handing on what is read."""
+    by_name = suggestion.beyond_carrier
+    if reading.operation is None or (family is Family.MESSAGE and by_name):
         return suggestion.operation or Operation.UNKNOWN
-    if family is Family.SHELL:
-        return reading.operation  # the name only says that something is run
-    carries = family is Family.SQL or family is Family.HTTP
-    by_name = suggestion.beyond_carrier if carries else suggestion.operation
-    return strictest(reading.operation, by_name or reading.operation)
+    if by_name is None or (family is Family.SHELL and by_name is Operation.EXECUTE):
+        return reading.operation
+    return strictest(reading.operation, by_name)
+
+
+def _guessed_family(reading: Reading, suggestion: Suggestion, by_name: Mapping[str, Any]) -> Operation:
+    """The name counts, unless it only hands on the one text that was read: a reading makes nothing milder.
+
+    Otherwise an agent could add a harmless `sql` argument to a tool that does something else.
+    """
+    if reading.operation is not None and suggestion.only_carries and _is_the_only_text(by_name):
+        return reading.operation
+    named = suggestion.operation or Operation.UNKNOWN
+    return strictest(named, reading.operation or named)
+
+
+def _is_the_only_text(by_name: Mapping[str, Any]) -> bool:
+    return all(
+        name in names.BESIDE or value is None or isinstance(value, (bool, int, float))
+        for name, value in by_name.items()
+    )
 
 
 def _family(suggestion: Suggestion, by_name: Mapping[str, Any]) -> Family | None:
@@ -63,7 +84,7 @@ def _family(suggestion: Suggestion, by_name: Mapping[str, Any]) -> Family | None
         return Family.SQL
     if not names.ALWAYS_SHELL.isdisjoint(known):
         return Family.SHELL
-    if suggestion.is_carrier and any(_looks_like_sql(by_name.get(name)) for name in names.SQL):
+    if suggestion.only_carries and any(_looks_like_sql(by_name.get(name)) for name in names.SQL):
         return Family.SQL
     if not names.METHODS.isdisjoint(known) and not known.isdisjoint(names.URLS):
         return Family.HTTP
@@ -114,7 +135,7 @@ def _http(by_name: Mapping[str, Any], declared: Any) -> Reading:
 
 
 def _message(by_name: Mapping[str, Any], declared: Any) -> Reading:
-    """A text for somebody is sent, unless the name says better what is done."""
+    """Where a declared message tool's name tells nothing, a text for somebody is sent."""
     resources = () if declared is MISSING else tuple(read_recipients(declared))
     operation = Operation.SEND if not names.BODIES.isdisjoint(by_name) else None
     return Reading(operation=operation, resources=resources)
@@ -124,7 +145,7 @@ def _file(_by_name: Mapping[str, Any], declared: Any) -> Reading:
     return Reading(resources=() if declared is MISSING else tuple(read_files(declared)))
 
 
-# The resource that stands for a text which was declared and is not there.
+# Families whose one text tells the operation, and the resource that stands for a declared text that is missing.
 _TEXTS: dict[Family | None, str] = {Family.SQL: "sql", Family.SHELL: "command", Family.HTTP: "url"}
 _READERS: dict[Family, Callable[[Mapping[str, Any], Any], Reading]] = {
     Family.SQL: _sql,

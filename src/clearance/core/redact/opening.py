@@ -13,6 +13,7 @@ import msgspec
 
 MAX_DEPTH = 64
 MAX_INTEGER = 2**63  # what JSON readers and stores carry
+_MAX_DIGITS_BITS = 4_096  # a longer integer takes quadratic time to write out
 
 
 def opened(value: Any) -> Any:
@@ -33,7 +34,7 @@ def _of_object(value: Any) -> Any:
         case str():
             return str.__str__(value)
         case int():
-            return int(value) if abs(value) < MAX_INTEGER else f"<int of {value.bit_length()} bits>"
+            return _of_integer(int(value))
         case float():
             return float(value) if math.isfinite(value) else str(float(value))
         case datetime() | date() | time():
@@ -52,3 +53,10 @@ def _of_object(value: Any) -> Any:
         dumped = dump()
         return dumped if type(dumped) is dict else f"<{type(value).__name__}>"
     return f"<{type(value).__name__}> {value!s}"
+
+
+def _of_integer(value: int) -> int | str:
+    if abs(value) < MAX_INTEGER:
+        return value
+    bits = value.bit_length()
+    return f"<int> {value}" if bits <= _MAX_DIGITS_BITS else f"<int of {bits} bits>"

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from clearance.core.model.names import secret_name
-from clearance.core.redact.opening import MAX_DEPTH, opened
+from clearance.core.redact.opening import MAX_DEPTH, MAX_INTEGER, opened
 from clearance.core.redact.text import clean_text, may_hold_secret
 
 MAX_KEY = 256  # characters
@@ -30,8 +30,8 @@ def stored(value: Any, *, max_string: int = 8_192, max_total: int = 65_536) -> A
             raw = _ENCODER.encode(value)
             if len(raw) <= max_total and not may_hold_secret(raw):
                 return value
-    except (ValueError, OverflowError):
-        pass  # lone surrogates, or an integer beyond 64 bits
+    except UnicodeEncodeError:
+        pass  # lone surrogates
     made = _Copy(max_string, max_total * 2).of(value)
     if len(_ENCODER.encode(made)) > max_total:
         made = _Copy(max_string, max_total * 3 // 4).of(made)
@@ -44,7 +44,9 @@ def _is_bounded(value: Any, max_string: int, depth: int, room: list[int]) -> boo
     kind = type(value)
     if kind is str:
         return len(value) <= max_string
-    if kind is int or kind is bool or value is None:
+    if kind is int:
+        return bool(-MAX_INTEGER < value < MAX_INTEGER)
+    if kind is bool or value is None:
         return True
     if kind is float:
         return math.isfinite(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Any
 
 import re2
@@ -72,30 +73,45 @@ def _replaced(text: str, name: str) -> str:
 def _without_cards(run: re.Match[str]) -> str:
     """A run of digits without its card numbers: whole groups of 13 to 19 digits that pass the Luhn test."""
     groups = re.split("([ -])", run[0])  # digits at even places, what separates them between
+    luhn = _Luhn("".join(groups[::2]))
     kept: list[str] = []
-    start = 0
+    start = digits = 0
     while start < len(groups):
-        end = _card_end(groups, start)
+        end = _card_end(groups, start, luhn, digits)
         kept.append("[redacted:credit_card]" if end else groups[start])
-        start = max(end, start + 1)
-        kept.extend(groups[start : start + 1])
-        start += 1
+        end = max(end, start + 1)
+        digits += sum(map(len, groups[start:end:2]))
+        kept.extend(groups[end : end + 1])
+        start = end + 1
     return "".join(kept)
 
 
-def _card_end(groups: Sequence[str], start: int) -> int:
-    """Where the longest card number that begins at `start` ends; 0 where none begins there."""
-    digits, found = "", 0
+def _card_end(groups: Sequence[str], start: int, luhn: _Luhn, digits: int) -> int:
+    """Where the longest card number that begins at group `start` ends; 0 where none begins there."""
+    found, last = 0, digits
     for at in range(start, len(groups), 2):
-        digits += groups[at]
-        if len(digits) > 19:
+        last += len(groups[at])
+        if last - digits > 19:
             break
-        if len(digits) >= 13 and _passes_luhn(digits):
+        if last - digits >= 13 and luhn.passes(digits, last):
             found = at + 1
     return found
 
 
-def _passes_luhn(digits: str) -> bool:
-    """The check digit of ISO/IEC 7812-1, annex B."""
-    doubled = digits[-2::-2].translate(_DOUBLED)
-    return sum(map(int, digits[-1::-2] + doubled)) % 10 == 0
+class _Luhn:
+    """The check digit of ISO/IEC 7812-1, annex B, for any stretch of a run of digits, in constant time."""
+
+    def __init__(self, digits: str) -> None:
+        plain, doubled = [*map(int, digits)], [*map(int, digits.translate(_DOUBLED))]
+        even = [
+            twice if at % 2 else once for at, (once, twice) in enumerate(zip(plain, doubled, strict=True))
+        ]
+        odd = [once if at % 2 else twice for at, (once, twice) in enumerate(zip(plain, doubled, strict=True))]
+        self._sums = (
+            [0, *accumulate(even)],
+            [0, *accumulate(odd)],
+        )  # by the parity of the last digit's place
+
+    def passes(self, first: int, end: int) -> bool:
+        sums = self._sums[(end - 1) % 2]
+        return (sums[end] - sums[first]) % 10 == 0
