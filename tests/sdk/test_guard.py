@@ -290,6 +290,15 @@ def test_what_nobody_can_fulfil_yet_is_refused_and_says_so(
     assert refusal.value.reason_code == code
 
 
+def test_a_secret_is_not_stored_wherever_it_stands(client: Client) -> None:
+    secret = "sk_live_" + "a1B2" * 6
+    with client.run(goal=f"use {secret}") as run:
+        run.check(f"get {secret}", f"api:{secret}", payload={"note": secret, "n": 1}, facts={secret: 1})
+        run.note(f"the key is {secret}")
+    assert all(secret.encode() not in bytes(record.body) for record in client.trace(run.run_id))
+    assert all(secret not in record.tool for record in client.trace(run.run_id))
+
+
 def test_a_secret_argument_runs_but_is_not_stored(client: Client) -> None:
     seen: list[str] = []
 

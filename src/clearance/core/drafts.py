@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from clearance.core import redact
 from clearance.core.model import (
@@ -82,13 +83,14 @@ def action(
 ) -> Draft:
     """What was asked and what was decided, with the arguments as they will run."""
     context = request.context
+    tool = redact.clean_text(request.action.tool)
     body = ActionBody(
         principal=request.principal,
-        tool=request.action.tool,
+        tool=tool,
         operation=request.action.operation.value,
         arguments=redact.stored(arguments),
         resources=_storable(request.resources),
-        facts=request.facts,
+        facts=_storable_facts(request.facts),
         door=context.door,
         decision=decision,
         parent_id=context.parent_id,
@@ -102,7 +104,7 @@ def action(
         at=at,
         agent=request.principal.agent,
         action_id=context.action_id,
-        tool=request.action.tool,
+        tool=tool,
         operation=request.action.operation.value,
         effect=decision.effect.value,
         body=msgspec.Raw(_ENCODER.encode(body)),
@@ -154,6 +156,16 @@ def _storable(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
         )
         for resource in kept
     )
+
+
+def _storable_facts(facts: dict[str, Fact]) -> dict[str, Fact]:
+    """Numbers as they are; a text, whoever vouches for it, may hold a secret."""
+    return {
+        redact.clean_text(name): replace(fact, value=redact.clean_text(fact.value))
+        if isinstance(fact.value, str)
+        else fact
+        for name, fact in facts.items()
+    }
 
 
 _MOST_RESOURCES = 64  # a record names this many; `resource_count` among the facts tells the true number

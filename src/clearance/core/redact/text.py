@@ -63,13 +63,6 @@ def scrubbed(text: str, names: Sequence[str]) -> str:
     return REDACTED
 
 
-def _replaced(text: str, name: str) -> str:
-    if name == "credit_card":
-        return _DIGITS.sub(_without_cards, text)
-    replaced: str = _PATTERN[name].sub(f"[redacted:{name}]", text)
-    return replaced
-
-
 def _without_cards(run: re.Match[str]) -> str:
     """A run of digits without its card numbers: whole groups of 13 to 19 digits that pass the Luhn test."""
     groups = re.split("([ -])", run[0])  # digits at even places, what separates them between
