@@ -42,7 +42,7 @@ _MOVES_ACTIONS: Final = frozenset(
 )
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _SETTINGS: Final = (
-    "PRAGMA wal_autocheckpoint=4000",  # pages; a page that changes often is copied back once, not each time
+    "PRAGMA wal_autocheckpoint=2000",  # pages: more are cheaper on average, fewer hold up one append less
     "PRAGMA journal_size_limit=67108864",  # bytes the log may keep after a burst
     "PRAGMA cache_size=-16384",  # KiB: the inner pages of three indexes of some million records
 )
