@@ -145,7 +145,7 @@ def _file(_by_name: Mapping[str, Any], declared: Any) -> Reading:
     return Reading(resources=() if declared is MISSING else tuple(read_files(declared)))
 
 
-# Families whose one text tells the operation, and the resource that stands for a declared text that is missing.
+# Families whose one text tells the operation, and the kind that stands for a declared text not given.
 _TEXTS: dict[Family | None, str] = {Family.SQL: "sql", Family.SHELL: "command", Family.HTTP: "url"}
 _READERS: dict[Family, Callable[[Mapping[str, Any], Any], Reading]] = {
     Family.SQL: _sql,
