@@ -20,6 +20,7 @@ from clearance.core.policy.explain import (
 from clearance.core.policy.history import History
 from clearance.core.policy.parse import Document, parse_value, parse_yaml
 from clearance.core.policy.problems import ProblemCode
+from clearance.core.policy.schema import json_schema
 from clearance.core.policy.view import Scope
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "ScopeExplanation",
     "compile_policies",
     "explain",
+    "json_schema",
     "parse_value",
     "parse_yaml",
     "run_cases",

@@ -96,7 +96,9 @@ def _environment(key: Key, at: Located, reader: Reader) -> Condition | None:
     def test(view: View) -> int:
         most = FALSE
         for resource in view.resources:
-            most = max(most, truths[resource.environment])
+            truth = truths[resource.environment]
+            if truth > most:
+                most = truth
         return most
 
     return Condition(
@@ -147,7 +149,10 @@ def _alias_test(alias: Alias) -> Test:
             truth = UNKNOWN if view.operation is Operation.UNKNOWN else FALSE
         if not truth or not alias.kinds:
             return truth
-        return truth if any(resource.kind in alias.kinds for resource in view.resources) else FALSE
+        for resource in view.resources:
+            if resource.kind in alias.kinds:
+                return truth
+        return FALSE
 
     return test
 
@@ -271,19 +276,23 @@ def _resource_kind(accepts: Accepts, *, is_negated: bool) -> _Plural:
 def _resource(accepts: Accepts, *, is_negated: bool) -> _Plural:
     """A resource of an unknown environment may be the production one of that name: UNKNOWN."""
 
-    def truth(written: tuple[str, ...], presumed: str) -> int:
-        for form in written:
+    def truth(certain: tuple[str, ...], presumed: tuple[str, ...]) -> int:
+        for form in certain:
             if accepts(form):
                 return TRUE
-        return UNKNOWN if presumed and accepts(presumed) else FALSE
+        for form in presumed:
+            if accepts(form):
+                return UNKNOWN
+        return FALSE
 
-    def test(view: View) -> int:
-        most = FALSE
-        for written, presumed in view.spellings:
-            one = truth(written, presumed)
-            most = max(most, TRUE - one if is_negated else one)
-        return most
+    def is_some(view: View) -> int:
+        spellings = view.spellings
+        return truth(spellings.certain, spellings.presumed)
 
+    def is_other(view: View) -> int:
+        return max((TRUE - truth(*one) for one in view.spellings.of_each), default=FALSE)
+
+    test = is_other if is_negated else is_some
     return test, lambda view: [one.id[:120] for one in view.resources], ENVIRONMENT_REMEDY
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from clearance.core.model import ActionCall, Environment, Operation
 from clearance.core.policy.located import Located, locate_yaml, plain
 from clearance.core.policy.problems import ProblemCode
-from clearance.core.policy.reading import Reader
+from clearance.core.policy.reading import Reader, in_order
 from clearance.errors import ClearanceError, PolicyError
 
 REQUEST_KEYS = tuple(ActionCall.__struct_fields__)
@@ -73,7 +73,7 @@ def run_cases(text: str, file: str, *, decide: Decide) -> tuple[CaseResult, ...]
     reader = Reader(problems)
     cases = [case for root in roots if root.value is not None for case in _cases(root, reader)]
     if reader.problems:
-        raise PolicyError(sorted(reader.problems, key=lambda one: (one.line, one.message)))
+        raise PolicyError(in_order(reader.problems))
     return tuple(_result(case, decide) for case in cases)
 
 

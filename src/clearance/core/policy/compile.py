@@ -17,10 +17,10 @@ from clearance.core.policy.located import Located, plain
 from clearance.core.policy.obligations import obligation
 from clearance.core.policy.parse import Declarations, Document, Holder, PolicyEntry, declare
 from clearance.core.policy.problems import ProblemCode
-from clearance.core.policy.reading import Reader, did_you_mean, excerpt
+from clearance.core.policy.reading import Reader, did_you_mean, excerpt, in_order
 from clearance.core.policy.scopes import SUBJECT_ATTRIBUTES, AllowList
 from clearance.core.policy.vocabulary import BUILT_IN_FACTS, Vocabulary
-from clearance.errors import PolicyError, Problem
+from clearance.errors import PolicyError
 
 _CODES: dict[Rule, ReasonCode] = {
     Rule.ALLOW: ReasonCode.IN_SCOPE,
@@ -62,7 +62,7 @@ def compile_policies(documents: Sequence[Document], *, vocabulary: Collection[st
             if holder.may is not None:
                 scopes.append(_allow_list(kind, holder, holder.may, compiler))
     if reader.problems:
-        raise PolicyError(_in_order(reader.problems))
+        raise PolicyError(in_order(reader.problems))
     return PolicySet(
         version=_version(declarations),
         policies=tuple(policies),
@@ -71,11 +71,6 @@ def compile_policies(documents: Sequence[Document], *, vocabulary: Collection[st
         agent_roles={agent.name: agent.roles for agent in declarations.agents if agent.roles},
         watches=tuple(compiler.watches[watch_id] for watch_id in sorted(compiler.watches)),
     )
-
-
-def _in_order(problems: Sequence[Problem]) -> list[Problem]:
-    """Without repetitions: a condition that two compilations share is wrong once."""
-    return sorted(dict.fromkeys(problems), key=lambda one: (one.file, one.line, one.code, one.message))
 
 
 def _vocabulary(declarations: Declarations, tools: Collection[str]) -> Vocabulary:

@@ -47,6 +47,11 @@ def did_you_mean(word: str, known: Collection[str]) -> str:
     return f"known: {listed}" if listed and len(listed) <= 300 else ""
 
 
+def in_order(problems: Collection[Problem]) -> list[Problem]:
+    """By place, without repetitions: what two compilations share is wrong once."""
+    return sorted(dict.fromkeys(problems), key=lambda one: (one.file, one.line, one.code, one.message))
+
+
 def excerpt(text: str) -> str:
     return text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}…"
 

@@ -57,8 +57,11 @@ def _both(first: Test, second: Test) -> Test:
 
 def disjunction(tests: Sequence[Test]) -> Test:
     """TRUE as soon as one test is; FALSE when none is."""
-    if len(tests) == 1:
-        return tests[0]
+    match tests:
+        case [only]:
+            return only
+        case [first, second]:
+            return _either(first, second)
 
     def some(view: View) -> int:
         most = FALSE
@@ -71,6 +74,17 @@ def disjunction(tests: Sequence[Test]) -> Test:
         return most
 
     return some
+
+
+def _either(first: Test, second: Test) -> Test:
+    def either(view: View) -> int:
+        truth = first(view)
+        if truth == TRUE:
+            return TRUE
+        other = second(view)
+        return other if other > truth else truth
+
+    return either
 
 
 def negation(test: Test) -> Test:

@@ -57,7 +57,7 @@ class View:
         self.facts = request.facts
         self._history = history
         self._now: float | None = None
-        self._spellings: tuple[tuple[tuple[str, ...], str], ...] | None = None
+        self._spellings: Spellings | None = None
         self._destinations: tuple[frozenset[str], bool] | None = None
         self._variables: dict[str, Any] | None = None
 
@@ -69,10 +69,10 @@ class View:
         return self._now
 
     @property
-    def spellings(self) -> tuple[tuple[tuple[str, ...], str], ...]:
-        """For each resource: how it may be written, and how if an unknown environment is production ("")."""
+    def spellings(self) -> Spellings:
+        """How the resources may be written."""
         if self._spellings is None:
-            self._spellings = tuple(_spelled(resource) for resource in self.resources)
+            self._spellings = Spellings(self.resources)
         return self._spellings
 
     @property
@@ -97,11 +97,25 @@ class View:
         return self._history.windows(scope, self.key_of(scope)) if self._history else {}
 
 
-def _spelled(resource: Resource) -> tuple[tuple[str, ...], str]:
+class Spellings:
+    """The written forms of resources: `of_each` one by one; `certain` and `presumed` of all of them together.
+
+    Presumed is what a resource of an unknown environment is called if that is production.
+    """
+
+    __slots__ = ("certain", "of_each", "presumed")
+
+    def __init__(self, resources: tuple[Resource, ...]) -> None:
+        self.of_each = tuple(_spelled(resource) for resource in resources)
+        self.certain = tuple(form for certain, _ in self.of_each for form in certain)
+        self.presumed = tuple(form for _, presumed in self.of_each for form in presumed)
+
+
+def _spelled(resource: Resource) -> tuple[tuple[str, ...], tuple[str, ...]]:
     name = resource.name
     if resource.environment is Environment.UNKNOWN:
-        return (name, resource.id), f"{Environment.PRODUCTION}.{name}"
-    return (name, resource.id, f"{resource.environment}.{name}"), ""
+        return (name, resource.id), (f"{Environment.PRODUCTION}.{name}",)
+    return (name, resource.id, f"{resource.environment}.{name}"), ()
 
 
 def _destinations(resources: tuple[Resource, ...], operation: Operation) -> tuple[frozenset[str], bool]:
