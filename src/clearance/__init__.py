@@ -1,30 +1,9 @@
-"""Clearance: the control point between AI agents and everything they touch."""
+"""Clearance: the control point between AI agents and everything they touch.
 
-from clearance.core.model import (
-    CheckResult,
-    Effect,
-    Environment,
-    Obligation,
-    Operation,
-    OutcomeStatus,
-    Reason,
-    ReasonCode,
-    Record,
-)
-from clearance.errors import (
-    AuthenticationError,
-    ClearanceError,
-    ConfigurationError,
-    ConflictError,
-    ForbiddenError,
-    NotFoundError,
-    PolicyError,
-    PolicyViolationError,
-    RequestError,
-    StoreError,
-    UnreachableError,
-)
-from clearance.sdk import Client, Run, guard
+Each name is loaded when it is first used; their types stand in `__init__.pyi`.
+"""
+
+from clearance.public_names import __getattr__ as __getattr__
 
 __all__ = [
     "AuthenticationError",

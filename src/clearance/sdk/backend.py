@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from clearance.core.model import ActionCall, CheckResult, OutcomeReport, OutcomeStatus, Record
-from clearance.ports import PolicyVersion, RunQuery, RunSummary
+from clearance.ports import PolicyVersion, RecordQuery, RunQuery, RunSummary
 
 
 class Backend(Protocol):
@@ -32,6 +32,8 @@ class Backend(Protocol):
     def runs(self, query: RunQuery) -> list[RunSummary]: ...
 
     def trace(self, run_id: str) -> list[Record]: ...
+
+    def search(self, query: RecordQuery) -> list[Record]: ...
 
     def policies(self) -> PolicyVersion | None: ...
 

@@ -15,7 +15,7 @@ from clearance.core.model import (
     Principal,
     Record,
 )
-from clearance.ports import PolicyVersion, RunQuery, RunSummary
+from clearance.ports import PolicyVersion, RecordQuery, RunQuery, RunSummary
 from clearance.runtime.async_writer import AsyncWriter
 from clearance.wiring import assemble
 
@@ -70,6 +70,9 @@ class EmbeddedBackend:
 
     def trace(self, run_id: str) -> list[Record]:
         return self._point.journal.run(run_id)
+
+    def search(self, query: RecordQuery) -> list[Record]:
+        return self._point.journal.search(query)
 
     def policies(self) -> PolicyVersion | None:
         return self._point.policies.document()

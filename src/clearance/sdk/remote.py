@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, NoReturn, TypeVar
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -23,7 +24,7 @@ from clearance.errors import (
     StoreError,
     UnreachableError,
 )
-from clearance.ports import PolicyVersion, RunQuery, RunSummary
+from clearance.ports import PolicyVersion, RecordQuery, RunQuery, RunSummary
 
 T = TypeVar("T")
 _NONSENSE = "The control point's answer cannot be read; the action did not run. Is `url` a Clearance server?"
@@ -89,13 +90,13 @@ class RemoteBackend:
         self._post(f"/v1/runs/{run_id}/notes", {"text": text}, dict[str, Any])
 
     def runs(self, query: RunQuery) -> list[RunSummary]:
-        given = {"agent": query.agent, "limit": str(query.limit)}
-        if query.before is not None:
-            given["before"] = query.before.isoformat()
-        return self._ask("GET", "/v1/runs", None, _Runs, given).runs
+        return self._ask("GET", "/v1/runs", None, _Runs, _filters(query)).runs
 
     def trace(self, run_id: str) -> list[Record]:
-        return self._ask("GET", f"/v1/runs/{run_id}/trace", None, _Records).records
+        return self._ask("GET", f"/v1/runs/{_quoted(run_id)}/trace", None, _Records).records
+
+    def search(self, query: RecordQuery) -> list[Record]:
+        return self._ask("GET", "/v1/records", None, _Records, _filters(query)).records
 
     def policies(self) -> PolicyVersion | None:
         return self._ask("GET", "/v1/policies", None, PolicyVersion)
@@ -160,8 +161,14 @@ def _run(agent: str, goal: str, parent_run_id: str) -> dict[str, str]:
     return {"agent": agent, "goal": goal, "parent_run_id": parent_run_id}
 
 
+def _filters(query: RunQuery | RecordQuery) -> dict[str, str]:
+    """The fields that filter, as query parameters; times in ISO 8601."""
+    given: dict[str, Any] = msgspec.to_builtins(query)
+    return {name: str(value) for name, value in given.items() if value not in ("", None)}
+
+
 def _quoted(name: str) -> str:
-    return httpx.URL("/").join(f"/{name}").raw_path.decode().lstrip("/")
+    return quote(name, safe="")
 
 
 def _encoded(body: Any) -> bytes | None:

@@ -1,0 +1,76 @@
+"""The command line's root: global options, the list of commands, and every error as one clear line."""
+
+from __future__ import annotations
+
+import sys
+from io import TextIOWrapper
+from typing import Any
+
+import click
+
+from clearance.cli.failures import INTERRUPTED, exit_code, tell
+from clearance.cli.lazy_group import LazyGroup, Row
+from clearance.cli.target import target_options
+from clearance.errors import ClearanceError
+
+_ROWS = {
+    "demo": Row("clearance.cli.demo:demo_command", "Watch an injected instruction being stopped."),
+    "serve": Row("clearance.cli.serve:serve", "Open the HTTP door."),
+    "check": Row("clearance.cli.check:check", "Decide one action, and record the decision."),
+    "runs": Row("clearance.cli.runs:runs", "List runs, newest first."),
+    "trace": Row("clearance.cli.trace:trace", "Read one run back, or search all records."),
+    "policy": Row("clearance.cli.policy:policy", "Check, test, explain and change policies."),
+    "agent": Row("clearance.cli.agent:agent", "Register agents, make and revoke their keys."),
+    "store": Row("clearance.cli.store:store", "Verify, measure and prune the store."),
+    "version": Row("clearance.cli.version:version", "Print the version."),
+}
+_EPILOG = """\b
+Examples:
+  clearance check delete --resource production.users
+  clearance trace last
+
+\b
+Exit codes:
+  0    done; allowed; every check passed
+  1    refused; failed; problems found
+  2    the command line itself is wrong
+  3    the control point or the store could not be reached or read
+  130  interrupted
+"""
+
+
+class _App(LazyGroup):
+    """Turns what Clearance raises into a line on stderr and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ClearanceError as error:
+            tell(error)
+            ctx.exit(exit_code(error))
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(
+    "clearance",
+    cls=_App,
+    rows=_ROWS,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@target_options
+def app() -> None:
+    """Clearance: no agent action executes without it.
+
+    Commands work on the store in `.clearance/` here, on another one with --store, or on a server with --url.
+    clearance.yaml and CLEARANCE_* variables set the same; options win.
+    """
+
+
+def main() -> None:
+    """Run the command line of this process. Never returns."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # an old terminal must not stop a trace
+    app(prog_name="clearance")

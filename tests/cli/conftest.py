@@ -1,0 +1,71 @@
+"""A command line in a directory of its own, and a store with one eventful run in it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click.testing
+import pytest
+
+from clearance import Client, PolicyViolationError
+from clearance.cli.app import app
+
+Invoke = Callable[..., click.testing.Result]
+ESCAPES = "\x1b[2J\x1b]0;owned\x07\r\u202eevil"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory; nothing is configured."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("CLEARANCE_")]:
+        monkeypatch.delenv(name)
+    return tmp_path
+
+
+@pytest.fixture
+def run(home: Path) -> Invoke:
+    """`run("runs", "--json")`: stdout, stderr and exit code of one command."""
+
+    def invoke(*arguments: str, stdin: str | None = None) -> click.testing.Result:
+        result = click.testing.CliRunner().invoke(app, arguments, input=stdin, prog_name="clearance")
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return invoke
+
+
+@pytest.fixture
+def answer(run: Invoke) -> Callable[..., Any]:
+    """The decoded answer of one command with --json, which must exit with `code`."""
+
+    def invoke(*arguments: str, code: int = 0) -> Any:
+        result = run(*arguments, "--json")
+        assert result.exit_code == code, result.output
+        return json.loads(result.stdout)
+
+    return invoke
+
+
+@pytest.fixture
+def story(home: Path) -> str:
+    """The id of a run in `.clearance` with a model call, a read, a failure, an alert and a refusal."""
+
+    def fail(**_: object) -> None:
+        raise TimeoutError("the mail server did not answer")
+
+    with Client(home / ".clearance") as client, client.run("pay the March bill", agent="payer") as task:
+        task.model_call(
+            "some-model", lambda **_: {"say": "read the bill"}, [{"role": "user", "content": "hi"}]
+        )
+        task.call("read_file", lambda **_: f"pay {ESCAPES}", {"path": "/srv/bill.txt"})
+        task.note(f"the bill says {ESCAPES}")
+        with pytest.raises(TimeoutError):
+            task.call("send_email", fail, {"to": [f"{n}@b.example" for n in range(60)], "body": "x" * 500})
+        with pytest.raises(PolicyViolationError):
+            task.call("delete_account", lambda **_: None, {}, resource="production.accounts")
+        return task.run_id
