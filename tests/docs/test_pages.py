@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from clearance.sdk import guard as guard_module
+from clearance.sdk.guard import default_client
 from tests.conftest import Server
 
 ROOT = Path(__file__).parents[2]
@@ -78,4 +78,4 @@ def test_every_page_is_reached_from_the_index() -> None:
 @pytest.fixture(autouse=True)
 def _no_client_left_over() -> Iterator[None]:
     yield
-    guard_module.default_client.cache_clear()
+    default_client.cache_clear()

@@ -30,6 +30,7 @@ drafts = st.builds(
     kind=st.sampled_from(RecordKind),
     at=st.integers(0, 72).map(lambda hours: NOON + timedelta(hours=hours)),
     agent=st.sampled_from(["crm", "bot"]),
+    node=st.just("0123456789abcdef"),
     action_id=st.sampled_from(["", "a", "b", "c"]),
     tool=st.sampled_from(["", "send_email"]),
     body=st.sampled_from([msgspec.Raw(msgspec.json.encode(body)) for body in _BODIES]),

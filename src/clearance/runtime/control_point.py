@@ -219,5 +219,3 @@ def _judgeable(call: ActionCall) -> None:
         raise RequestError(
             "`action` is empty: name a verb (update) or a tool (send_email).", reason="empty_action"
         )
-    if len(call.action) > 256:
-        raise RequestError("`action` is longer than 256 characters.", reason="action_too_long")

@@ -9,6 +9,13 @@ from clearance.core.policy.located import MAX_DEPTH, locate_value, locate_yaml, 
 from clearance.errors import PolicyError
 
 
+class Foreign:
+    """No JSON value; with one spelling in every process, so that tests are named alike."""
+
+    def __repr__(self) -> str:
+        return "<foreign>"
+
+
 def read(text):
     roots, problems = locate_yaml(text, "f.yaml")
     assert not problems
@@ -77,7 +84,7 @@ def test_a_bomb_of_aliases_is_refused_at_the_first_one():
     ("value", "code"),
     [
         ({1: 2}, "key_not_text"),
-        ({"a": object()}, "bad_type"),
+        ({"a": Foreign()}, "bad_type"),
         ({"a": b"x"}, "bad_type"),
         ({"a": {1, 2}}, "bad_type"),
         ({"a": "\x00"}, "control_character"),
