@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from typing import Any
+
+import pytest
 
 from clearance.adapters.store.sqlite import SqliteJournal
 from clearance.adapters.store.sqlite.foreign import OwnPositions
 from clearance.core.model import Draft
+from clearance.errors import IntegrityError
 
 Make = Callable[..., Draft]
 Open = Callable[..., SqliteJournal]
+Sql = Callable[..., list[tuple[Any, ...]]]
 
 
 def places(journal: SqliteJournal) -> list[int]:
@@ -77,6 +82,16 @@ def test_when_nothing_changed_one_statement_is_run(open_journal: Open, draft: Ma
     mine._foreign._connection.set_trace_callback(statements.append)
     mine.foreign()
     assert statements == ["PRAGMA data_version"]
+
+
+def test_what_could_not_be_read_is_not_skipped(open_journal: Open, draft: Make, sql: Sql) -> None:
+    mine, theirs = open_journal(), open_journal()
+    mine.foreign()
+    theirs.append([draft()])
+    sql("2026-03-14.db", "UPDATE records SET kind = 'nonsense'")
+    for _ in range(2):
+        with pytest.raises(IntegrityError):
+            mine.foreign()
 
 
 def test_positions_that_were_staged_and_not_committed_can_be_anothers(

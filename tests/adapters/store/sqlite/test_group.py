@@ -126,5 +126,5 @@ def test_a_commit_that_breaks_is_told_as_a_store_error() -> None:
     def commit(jobs: Sequence[int]) -> list[int]:
         raise ZeroDivisionError
 
-    with pytest.raises(StoreError, match="not stored"):
+    with pytest.raises(StoreError, match="may not be stored"):
         GroupCommit(commit).submit(1)

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,16 @@ def test_one_run_is_verified_alone(written: Path, sql: Sql) -> None:
     assert any("list of runs" in problem for problem in verified(written, "run-a").problems)
     sql(FIRST, "DELETE FROM records WHERE run_id = 'run-a' AND seq = 1")
     assert any("comes after seq 0" in problem for problem in verified(written, "run-a").problems)
+
+
+def test_a_run_whose_earlier_days_were_emptied_is_found_alone(written: Path, draft: Make, sql: Sql) -> None:
+    journal = SqliteJournal(written)
+    journal.append([draft(day=2)])
+    journal.drop_before(date(2026, 3, 15))
+    assert journal.verify("run-a").problems == ()
+    journal.close()
+    sql(SECOND, "DELETE FROM records WHERE run_id = 'run-a'")
+    assert verified(written, "run-a").problems
 
 
 def test_no_stored_value_stands_in_a_finding(written: Path, sql: Sql) -> None:

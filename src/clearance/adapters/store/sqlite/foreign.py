@@ -92,7 +92,11 @@ class Foreign:
             if version == self._version:
                 return []
             self._version = version
-            return self._drain()
+            try:
+                return self._drain()
+            except BaseException:
+                self._version = -1
+                raise
 
     def close(self) -> None:
         with self._lock:

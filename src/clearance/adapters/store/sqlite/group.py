@@ -93,7 +93,7 @@ def _outcome(ticket: _Ticket[Job, Result]) -> Result:
     if isinstance(ticket.error, StoreError):
         raise type(ticket.error)(str(ticket.error)) from ticket.error
     if ticket.error is not None:
-        message = "The write was interrupted; it is not stored. Try again."
+        message = "The write was interrupted and may not be stored. Read back before trying again."
         raise StoreError(message) from ticket.error
     assert ticket.result is not None
     return ticket.result

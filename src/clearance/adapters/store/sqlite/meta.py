@@ -45,7 +45,7 @@ def read_meta(connection: sqlite3.Connection) -> Meta:
         raise IntegrityError("A segment of the journal has lost its first line: restore a copy.")
     require_known(row[0])
     meta = Meta(**dict(zip(Meta.__struct_fields__, row, strict=False)))
-    if meta.digest() != row[-1]:
+    if meta.digest() != row[-1] or (meta.is_sealed and meta.next <= meta.name):
         raise IntegrityError("The first line of a journal segment was changed after it was written.")
     return meta
 

@@ -45,7 +45,7 @@ def verify_run(run_id: str, segments: Segments, readers: Readers) -> Verificatio
             with readers.reading(name) as reading:
                 rows = reading.execute(SELECT_RECORDS + "WHERE run_id = ? ORDER BY seq", (run_id,))
                 for record in _readable(rows, name, problems):
-                    if not check.records and record.seq > 1 and _is_cut(readers, segments.names()[0]):
+                    if not check.records and record.seq > 1 and listed is None and _is_cut(segments, readers):
                         check.after = None
                     check.add(record, name)
                 listed = _listed(reading, run_id) or listed
@@ -217,8 +217,9 @@ def _told(record: Record) -> Told:
         return Told()
 
 
-def _is_cut(readers: Readers, oldest: str) -> bool:
-    with readers.reading(oldest) as reading:
+def _is_cut(segments: Segments, readers: Readers) -> bool:
+    """Whether segments before the oldest one that is kept were dropped."""
+    with readers.reading(segments.names()[0]) as reading:
         return read_meta(reading).previous != ""
 
 

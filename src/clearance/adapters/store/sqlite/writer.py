@@ -208,6 +208,7 @@ class Writer:
         if self._connection is not None:
             with suppress(sqlite3.Error):
                 # What others still read stays in the log; the last of them to close folds it in.
+                self._connection.execute("PRAGMA busy_timeout=0")
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._connection.close()
             self._connection = None
