@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,21 +52,28 @@ def answer(run: Invoke) -> Callable[..., Any]:
     return invoke
 
 
-@pytest.fixture
-def story(home: Path) -> str:
-    """The id of a run in `.clearance` with a model call, a read, a failure, an alert and a refusal."""
+@pytest.fixture(scope="session")
+def told_store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A store, written once, with a model call, a read, a failure, an alert, a refusal; the run's id."""
 
     def fail(**_: object) -> None:
         raise TimeoutError("the mail server did not answer")
 
-    with Client(home / ".clearance") as client, client.run("pay the March bill", agent="payer") as task:
-        task.model_call(
-            "some-model", lambda **_: {"say": "read the bill"}, [{"role": "user", "content": "hi"}]
-        )
+    store = tmp_path_factory.mktemp("told") / "store"
+    with Client(store) as client, client.run("pay the March bill", agent="payer") as task:
+        task.model_call("some-model", lambda **_: {"say": "read it"}, [{"role": "user", "content": "hi"}])
         task.call("read_file", lambda **_: f"pay {ESCAPES}", {"path": "/srv/bill.txt"})
         task.note(f"the bill says {ESCAPES}")
         with pytest.raises(TimeoutError):
             task.call("send_email", fail, {"to": [f"{n}@b.example" for n in range(60)], "body": "x" * 500})
         with pytest.raises(PolicyViolationError):
             task.call("delete_account", lambda **_: None, {}, resource="production.accounts")
-        return task.run_id
+    return store, task.run_id
+
+
+@pytest.fixture
+def story(home: Path, told_store: tuple[Path, str]) -> str:
+    """The id of that run, in a `.clearance` of this test's own."""
+    store, run_id = told_store
+    shutil.copytree(store, home / ".clearance")
+    return run_id

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -221,13 +223,23 @@ def test_a_closed_pipe_is_quiet(story: str) -> None:
 
 
 def test_an_interrupt_is_quiet_and_exits_130(home: Path) -> None:
-    process = start("check", "read", "--payload", "-", stdin=subprocess.PIPE)
-    try:
-        process.wait(timeout=1.5)  # by then it waits for its input
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGINT)
+    os.mkfifo("payload")
+    process = start("check", "read", "--payload", "@payload")
+    writing = opened_by_the_reader("payload")
+    process.send_signal(signal.SIGINT)
     out, told = process.communicate(timeout=20)
+    os.close(writing)
     assert (process.returncode, out, told) == (130, b"", b"")
+
+
+def opened_by_the_reader(pipe: str) -> int:
+    """A writing end of the pipe, once another process reads from it."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        time.sleep(0.02)
+    raise AssertionError("nobody opened the pipe")
 
 
 def test_a_terminal_that_knows_no_unicode_still_gets_its_trace(story: str) -> None:

@@ -53,7 +53,7 @@ def limits(home: Path) -> Path:
 
 
 def test_policies_that_compile_are_counted(run: Invoke, answer: Answer, limits: Path) -> None:
-    assert run("policy", "check", "policies").stdout.startswith("ok: 2 policies, version ")
+    assert run("policy", "check", "policies").stdout.endswith(". Policies: 2.\n")
     told = answer("policy", "check", "policies/limits.yaml")
     assert (told["ok"], told["policies"], told["problems"]) == (True, 2, [])
 
@@ -166,7 +166,7 @@ def test_the_stored_policies_are_listed_changed_and_numbered(
     assert "bulk_changes" in {policy["name"] for policy in before["policies"]}
     assert "bulk_changes" in run("policy", "list").stdout
     (home / "one.yaml").write_text("name: no_sends\nrule: block\ncondition: {operation: send}\n")
-    assert run("policy", "add", "one.yaml").stdout.startswith(f"Stored as version {before['version'] + 1}: ")
+    assert run("policy", "add", "one.yaml").stdout.startswith(f"Stored as version {before['version'] + 1}. ")
     assert run("check", "send_email").exit_code == 1
     assert run("policy", "add", "one.yaml").exit_code == 0
     assert run("policy", "delete", "no_sends").exit_code == 0
@@ -178,7 +178,7 @@ def test_the_stored_policies_are_listed_changed_and_numbered(
 
 
 def test_a_document_replaces_all_or_nothing(run: Invoke, answer: Answer, limits: Path, home: Path) -> None:
-    assert run("policy", "load", str(limits)).stdout.endswith(": 2 policies.\n")
+    assert run("policy", "load", str(limits)).stdout.endswith("Policies in it: 2.\n")
     (home / "broken.yaml").write_text(BROKEN)
     result = run("policy", "load", "broken.yaml")
     assert result.exit_code == 1
@@ -202,3 +202,16 @@ def test_the_schema_describes_what_loads(run: Invoke) -> None:
     jsonschema.validate(yaml.safe_load(LIMITS), schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(yaml.safe_load(BROKEN), schema)
+
+
+@pytest.mark.parametrize("text", ["", "version: 1\n---\nversion: 1\n"])
+def test_a_file_that_is_not_one_document_changes_nothing(
+    text: str, run: Invoke, answer: Answer, story: str, home: Path
+) -> None:
+    before = answer("policy", "list")
+    (home / "odd.yaml").write_text(text)
+    result = run("policy", "load", "odd.yaml")
+    assert result.exit_code == 1
+    assert "must hold one YAML document" in result.stderr
+    assert run("policy", "load", "nowhere.yaml").exit_code == 1
+    assert answer("policy", "list") == before

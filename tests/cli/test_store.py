@@ -26,9 +26,7 @@ def test_a_sound_store_verifies_and_names_its_head(run: Invoke, answer: Answer, 
     told = answer("store", "verify")
     assert set(told) == {"records", "runs", "head", "problems"}
     assert (told["runs"], told["problems"]) == (1, [])
-    assert (
-        run("store", "verify").stdout == f"sound: {told['records']} records of 1 runs\nhead {told['head']}\n"
-    )
+    assert run("store", "verify").stdout == f"sound: records {told['records']}, runs 1\nhead {told['head']}\n"
 
 
 def test_a_store_whose_policies_cannot_be_read_still_verifies(run: Invoke, story: str, home: Path) -> None:

@@ -45,7 +45,8 @@ def _policy(policy: PolicyExplanation, *, color: bool) -> Iterator[str]:
     name = paint(safe(policy.name), Style.NAME, color=color)
     yield f"{name} ({policy.rule.value}{shadow})  {paint(mark, style, color=color)}"
     matched = policy.outcome in (Outcome.MATCHED, Outcome.MATCHED_UNKNOWN)
-    yield from _conditions(policy.conditions, indent="    ", only_failing=not matched)
+    for condition in policy.conditions.children or (policy.conditions,):
+        yield from _conditions(condition, indent="    ", only_failing=not matched)
 
 
 def _scope(scope: ScopeExplanation, *, color: bool) -> Iterator[str]:

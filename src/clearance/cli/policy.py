@@ -58,7 +58,7 @@ def check(files: tuple[Path, ...], *, as_json: bool) -> None:
     for problem in problems if not as_json else ():
         say(paint(safe(str(problem)), Style.BAD, color=is_colored()))
     if policies is not None and not as_json:
-        say(f"ok: {len(policies.policies)} policies, version {policies.version}")
+        say(f"ok, version {policies.version}. Policies: {len(policies.policies)}.")
     if problems:
         raise click.exceptions.Exit(FAILED)
 

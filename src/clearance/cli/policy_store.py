@@ -137,19 +137,15 @@ COMMANDS = (list_policies, load, add, delete, versions, schema)
 
 def _read(file: Path, target: Target) -> dict[str, Any]:
     """A file's policies as one document, compiled with the configured ones. Raises PolicyError."""
-    [read] = read_policy_files([str(file)]) if file.is_file() else _no_file(file)
-    compile_policies([*read_policy_files(target.settings().policies), read])
-    roots = [plain(root) for root in read.roots if root.value is not None]
+    read = read_policy_files([str(file)])
+    compile_policies([*read_policy_files(target.settings().policies), *read])
+    roots = [plain(root) for one in read for root in one.roots if root.value is not None]
     if len(roots) != 1:
         raise PolicyError([Problem("bad_type", "must hold one YAML document", str(file))])
     [document] = roots
     if isinstance(document, list):
         return {"policies": document}
     return document if "policies" in document or "name" not in document else {"policies": [document]}
-
-
-def _no_file(file: Path) -> Any:
-    raise PolicyError([Problem("no_such_file", "there is no such file", str(file))])
 
 
 def _policies(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -169,4 +165,4 @@ def _say_version(version: PolicyVersion, *, as_json: bool) -> None:
     if as_json:
         say_json(version)
     else:
-        say(f"Stored as version {version.number}: {_many(version)} policies.")
+        say(f"Stored as version {version.number}. Policies in it: {_many(version)}.")

@@ -162,7 +162,7 @@ def _show(found: Verification) -> None:
     for problem in found.problems:
         say(paint(safe(problem), Style.BAD, color=color))
     verdict, style = ("BROKEN", Style.BAD) if found.problems else ("sound", Style.GOOD)
-    say(f"{paint(verdict, style, color=color)}: {found.records} records of {found.runs} runs")
+    say(f"{paint(verdict, style, color=color)}: records {found.records}, runs {found.runs}")
     say(f"head {found.head}")
 
 

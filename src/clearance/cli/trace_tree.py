@@ -34,6 +34,7 @@ _ALERT = Standing.ALERT
 _MARGIN = 9  # columns for the time offset
 _LABEL = 11  # columns for `arguments`, `because` …
 _LEAST = 24  # columns left for a value, however deep the tree
+_ALWAYS_KNOWN = frozenset({"argument_bytes", "resource_count"})  # facts of every action, shown when full
 _LONGEST_NAME = 48  # columns of a tool's name
 _DEEPEST = 8  # levels that are indented; deeper ones stand at this one
 _PLACES = 3  # refusals whose offsets the heading names
@@ -198,7 +199,7 @@ def _details(step: Step, pen: _Pen, room: int) -> Iterator[_Detail]:
 def _asked(body: ActionBody, pen: _Pen, room: int) -> Iterator[_Detail]:
     if body.arguments:
         yield "arguments", pen.value(body.arguments, room), Style.PLAIN
-    facts = {name: fact.value for name, fact in body.facts.items()}
+    facts = {name: fact.value for name, fact in body.facts.items() if pen.full or name not in _ALWAYS_KNOWN}
     if facts:
         yield "facts", pen.value(facts, room), Style.QUIET
 
