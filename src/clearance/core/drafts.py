@@ -153,6 +153,7 @@ def _storable(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
             kind=resource.kind,
             name=redact.clean_text(resource.name),
             environment=resource.environment,
+            attributes=redact.stored(resource.attributes),
         )
         for resource in kept
     )

@@ -20,6 +20,7 @@ from clearance.core.model import (
     OutcomeStatus,
     Record,
 )
+from clearance.errors import ClearanceError
 from clearance.ports import PolicyVersion, RunQuery, RunSummary
 from clearance.sdk.backend import Backend
 from clearance.sdk.call import action_call
@@ -151,11 +152,19 @@ class Client:
         return self.backend.trace(run_id)
 
     def close(self) -> None:
-        """Make everything durable and let go."""
+        """End the run of what was done outside any run, make everything durable and let go."""
+        run_id, self._run_id = self._run_id, ""
+        if run_id:
+            with contextlib.suppress(ClearanceError):  # a server that is gone closes nothing any more
+                self.backend.end_run(run_id, status=OutcomeStatus.SUCCEEDED, error="")
         self.backend.close()
 
     async def aclose(self) -> None:
         """`close` for an event loop."""
+        run_id, self._run_id = self._run_id, ""
+        if run_id:
+            with contextlib.suppress(ClearanceError):
+                await self.backend.aend_run(run_id, status=OutcomeStatus.SUCCEEDED, error="")
         await self.backend.aclose()
 
     def __enter__(self) -> Self:

@@ -91,7 +91,7 @@ def stands(kind: RecordKind, opened: RecordKind | None) -> tuple[RecordKind | No
         case RecordKind.INTENT:
             return RecordKind.INTENT, new
         case RecordKind.REFUSAL:
-            return (None if opened is RecordKind.HOLD else opened), new
+            return None, new  # also after an intent: a refusal never ran, so nothing is left to report
         case RecordKind.OUTCOME:
             return None, 0
         case _:
