@@ -63,12 +63,12 @@ def _columns(char: str) -> int:
 
 
 def _fitting(text: str, width: int) -> int:
-    """How many characters of the text fit into the width; at least one, so that every caller gets on."""
+    """How many characters of the text fit into the width."""
     used = 0
     for index, char in enumerate(text):
         used += _columns(char)
         if used > width:
-            return max(index, 1)
+            return index
     return len(text)
 
 
@@ -91,7 +91,7 @@ def fold(text: str, width: int) -> list[str]:
     """
     lines = []
     while columns(text) > width:
-        end = _fitting(text, width)
+        end = max(_fitting(text, width), 1)  # a character wider than the line must not stop it
         space = text.rfind(" ", 1, end + 1)
         lines.append(text[: space if space > 0 else end].rstrip())
         text = text[space if space > 0 else end :].lstrip(" ")

@@ -19,6 +19,7 @@ from clearance.core.model import (
     ReasonCode,
     Rule,
     Severity,
+    Transform,
     Verdict,
 )
 
@@ -72,6 +73,22 @@ def denial(decision: Decision | None, code: ReasonCode, message: str) -> Decisio
         reasons=(Reason(code=code, message=message), *earlier),
         obligations=tuple(owed for owed in obligations if isinstance(owed, Notify)),
         policy_version=decision.policy_version if decision else "",
+    )
+
+
+def without_transforms(decision: Decision) -> Decision:
+    """The same decision where no redaction found anything to take out: nothing owed, nothing told."""
+    reasons = tuple(
+        reason
+        for reason in decision.reasons
+        if reason.code is not ReasonCode.POLICY_REDACT or reason.mode is Mode.SHADOW
+    )
+    told = any(reason.mode is Mode.ENFORCE for reason in reasons)
+    return Decision(
+        effect=decision.effect,
+        reasons=reasons if told else (_NOTHING_MATCHED, *reasons),
+        obligations=tuple(owed for owed in decision.obligations if not isinstance(owed, Transform)),
+        policy_version=decision.policy_version,
     )
 
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from clearance.core import drafts, redact
 from clearance.core.commands import AskApproval, Command, Execute, Finish, Gather, TakeSnapshot, Write
-from clearance.core.decide import combine, denial, is_liftable
+from clearance.core.decide import combine, denial, is_liftable, without_transforms
 from clearance.core.enrich import merge_facts
 from clearance.core.events import (
     Approved,
@@ -128,24 +128,24 @@ def _clear(mediation: Mediation, at: datetime) -> Step:
     assert mediation.decision is not None
     transforms = [owed for owed in mediation.decision.obligations if isinstance(owed, Transform)]
     arguments, redacted = redact.transformed(mediation.request.action.arguments, transforms)
-    unsupported = _unsupported(mediation, redacted)
+    decision = mediation.decision if redacted or not transforms else without_transforms(mediation.decision)
+    settled = replace(
+        mediation, state=State.DECIDED, decision=decision, arguments=arguments, redacted=redacted
+    )
+    unsupported = _unsupported(settled)
     if unsupported:
         message = f"This door cannot honour what the policy asks for ({unsupported}); nothing was run."
-        return _refuse(mediation, ReasonCode.OBLIGATION_NOT_SUPPORTED, message, at)
-    settled = replace(mediation, state=State.DECIDED, arguments=arguments, redacted=redacted)
+        return _refuse(settled, ReasonCode.OBLIGATION_NOT_SUPPORTED, message, at)
     return _write(settled, RecordKind.INTENT, at)
 
 
-def _unsupported(mediation: Mediation, redacted: tuple[str, ...]) -> str:
+def _unsupported(mediation: Mediation) -> str:
     """The first obligation that only the door can honour and that it does not; empty when there is none."""
     assert mediation.decision is not None
     for owed in mediation.decision.obligations:
         kind = KIND_OF[type(owed)]
-        if kind not in _THE_DOORS or kind in mediation.request.context.honours:
-            continue
-        if kind is ObligationKind.TRANSFORM and not redacted:
-            continue  # nothing in these arguments has to change
-        return kind.value
+        if kind in _THE_DOORS and kind not in mediation.request.context.honours:
+            return kind.value
     return ""
 
 
