@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import jsonschema
 import pytest
 from hypothesis import strategies as st
 
 from clearance.core.model import Action, Context, Environment, Fact, Operation, Principal, Request, Resource
-from clearance.core.policy import History, compile_policies, parse_value, parse_yaml
+from clearance.core.policy import History, compile_policies, json_schema, parse_value, parse_yaml
 from clearance.core.policy.truth import NAMES
 from clearance.errors import PolicyError
+
+VALIDATOR = jsonschema.Draft202012Validator(json_schema())
 
 
 def _request(
@@ -57,7 +60,9 @@ def _compiled(*documents, vocabulary=()):
 
 def _truth(condition, request, *, past=()):
     """The truth of a condition, as a word, after these cleared requests."""
-    policies = _compiled({"name": "asked", "rule": "block", "condition": condition})
+    document = {"name": "asked", "rule": "block", "condition": condition}
+    VALIDATOR.validate(document)
+    policies = _compiled(document)
     history = History(policies)
     for earlier in past:
         history.observe(earlier)

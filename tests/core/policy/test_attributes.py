@@ -131,7 +131,14 @@ def test_an_attribute_says(condition, request_fields, expected, truth, make):
 
 @pytest.mark.parametrize(
     "url",
-    ["https://evil.example\\@good.example/", "https://good.example /", "https://[bad", "https:///path", ""],
+    [
+        "https://evil.example\\@good.example/",
+        "https://good.example /",
+        "https://[bad",
+        "https:///path",
+        "",
+        "x" * 300,
+    ],
 )
 def test_a_host_that_readers_disagree_about_is_not_known(url, truth, make):
     request = make("send", resources=[f"url:{url}"])

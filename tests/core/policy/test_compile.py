@@ -271,6 +271,8 @@ REFUSED = [
     (condition_of(all=[{"agent": "a"}] * 501), "too_large"),
     ({"version": True}, "unsupported_version"),
     ({"facts": ["A B"]}, "bad_value"),
+    ({"facts": ["after"]}, "bad_value"),
+    ({"facts": ["agent"]}, "bad_value"),
     ({"facts": {"a": 1}}, "bad_type"),
     ({"tools": {"x*": {}}}, "bad_value"),
     ({"tools": {"send_money": {}, "sendMoney": {}}}, "duplicate_name"),

@@ -1,12 +1,13 @@
 """What a set of policies says of a request: which fire, with what they owe, whatever their order."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clearance.core.decide import combine
 from clearance.core.model import Approval, Effect, Limit, Mode, Notify, ReasonCode, Rule, Snapshot, Transform
-from clearance.core.policy import History, PolicySet
+from clearance.core.policy import History, PolicySet, explain
 from clearance.core.policy.truth import TRUE
 from clearance.errors import PolicyError
 
@@ -110,6 +111,37 @@ def test_roles_come_from_the_principal_and_from_the_documents(compiled, make):
     policies = compiled({"agents": {"a": {"roles": ["dev", "ops"]}}})
     assert policies.roles_of("a") == ("dev", "ops") and policies.roles_of("b") == ()
     assert policies.roles_for(make(agent="a", roles=["ops", "x"]).principal) == ("ops", "x", "dev")
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(10**400),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+READING_EVERYTHING = {
+    "argument": {"a": {"exceeds": 1, "not_in": [1, "x"], "pattern": "*"}, "*.*": {"matches": "x"}},
+    "amount_not_in": [1],
+    "tier_matches": "x",
+    "sum_within": {"fact": "amount", "seconds": 60, "exceeds": 5},
+    "distinct_within": {"value": {"argument": "*"}, "seconds": 60, "exceeds": 1},
+}
+
+
+@given(
+    arguments=st.dictionaries(st.sampled_from("abc"), ANYTHING),
+    facts=st.dictionaries(st.sampled_from(["amount", "tier"]), ANYTHING),
+)
+def test_no_value_of_an_agent_can_make_evaluation_fail(arguments, facts, compiled, make):
+    conditions = [{key: value} for key, value in READING_EVERYTHING.items()]
+    policies = compiled(
+        [{"name": str(n), "rule": "block", "condition": one} for n, one in enumerate(conditions)],
+        {"name": "cel", "rule": "block", "when": "arguments.a == 1 || facts.amount > 1"},
+    )
+    history, request = History(policies), make(arguments=arguments, facts=facts)
+    for _ in range(2):
+        history.observe(request)
+        assert policies.evaluate(request, history) is not None
+        assert msgspec.json.encode(explain(policies, request, history))
 
 
 def reordered(value, random):

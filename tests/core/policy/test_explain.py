@@ -66,7 +66,8 @@ def test_of_a_value_only_a_short_scalar_is_shown(value, actual, compiled, make):
 
 
 def test_an_argument_with_the_name_of_a_secret_is_never_shown(compiled, make):
-    condition = {"argument": {"auth.Password": {"exists": True}}, "api_key": "x"}
+    paths = ("auth.Password", "auth.*", "*.Password")
+    condition = {"argument": {path: {"exists": True} for path in paths}, "api_key": "x"}
     request = make(arguments={"auth": {"Password": "hunter2"}}, facts={"api_key": "hunter2"})
     explanation = explained(compiled, request, {"name": "p", "rule": "block", "condition": condition})
     assert b"hunter2" not in msgspec.json.encode(explanation)
@@ -76,7 +77,7 @@ def test_many_hits_are_shown_as_a_few(compiled, make):
     policy = {"name": "p", "rule": "block", "condition": {"argument": {"*": {"exists": True}}}}
     request = make(arguments={str(n): n for n in range(1000)})
     (found,) = leaves(explained(compiled, request, policy).policies[0].conditions)
-    assert found.actual == list(range(10))
+    assert found.actual == ["<int>"] * 10
 
 
 def test_a_condition_over_the_past_shows_what_was_counted(compiled, make):

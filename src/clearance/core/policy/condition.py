@@ -179,8 +179,13 @@ def shown(value: Any, name: str = "") -> Any:
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int):
-        return value if abs(value) < 2**63 else "<int>"
+        return value if abs(value) < 2**63 else sized(value)
     if isinstance(value, str) and len(value) < _SHOWN_LENGTH:
         return value
+    return sized(value)
+
+
+def sized(value: Any) -> str:
+    """Of a value its type, and its length if it has one."""
     length = f" of length {len(value)}" if isinstance(value, str | list | tuple | dict) else ""
     return f"<{type(value).__name__}{length}>"

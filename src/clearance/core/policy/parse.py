@@ -13,8 +13,7 @@ from clearance.core.policy.matching import is_glob
 from clearance.core.policy.obligations import Owed, read_owed
 from clearance.core.policy.problems import ProblemCode
 from clearance.core.policy.reading import Reader, excerpt
-from clearance.core.policy.tools import read_tool
-from clearance.core.policy.vocabulary import FACT_NAME
+from clearance.core.policy.tools import names_a_fact, read_tool
 from clearance.errors import Problem
 
 VERSION = 1
@@ -135,10 +134,7 @@ def _declare_root(root: Located, declarations: Declarations, reader: Reader) -> 
 def _declare_facts(at: Located, declarations: Declarations, reader: Reader) -> None:
     for child in reader.items(at, "facts"):
         name = reader.text(child, "A fact")
-        if name and not FACT_NAME.match(name):
-            message = f'"{excerpt(name)}" cannot name a fact; use lower case letters, digits and _.'
-            reader.refuse(ProblemCode.BAD_VALUE, message, child)
-        elif name:
+        if name and names_a_fact(name, child, reader):
             declarations.facts.add(name)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection
 from fractions import Fraction
+from math import inf
 from typing import Any
 
 from clearance.core.policy.located import Located
@@ -13,7 +14,7 @@ from clearance.core.policy.reading import Reader, did_you_mean
 from clearance.core.policy.truth import FALSE, UNKNOWN
 from clearance.core.policy.values import is_path, walk
 from clearance.core.policy.view import View
-from clearance.core.policy.vocabulary import FACT_NAME
+from clearance.core.policy.vocabulary import is_fact_name
 from clearance.core.policy.watch import Compiled, Parts, bound, read_limit, span
 from clearance.core.policy.windows import Distinct, Total
 
@@ -52,8 +53,11 @@ def sum_within(parts: Parts, reader: Reader) -> Compiled | None:
     def actual(view: View) -> Any:
         window = view.windows(scope).get(watch_id)
         present = amount(view)
-        earlier = float(window.total(view.now)) if isinstance(window, Total) else 0.0
-        return {"earlier": earlier, "present": None if present is None else float(present)}
+        earlier = window.total(view.now) if isinstance(window, Total) else Fraction(0)
+        return {
+            "earlier": _approximate(earlier),
+            "present": None if present is None else _approximate(present),
+        }
 
     def feed(window: Total, view: View) -> None:
         window.add(view.now, amount(view))
@@ -96,10 +100,17 @@ def _exact(value: Any) -> Fraction | None:
     return None
 
 
+def _approximate(amount: Fraction) -> float:
+    try:
+        return float(amount)
+    except OverflowError:
+        return inf
+
+
 def _reader_of(kind: str, at: Located, reader: Reader) -> tuple[str, Values] | None:
     """The values of a fact or at an argument path; None among them stands for one that is absent."""
     name = reader.text(at, kind)
-    is_well_formed = FACT_NAME.match(name) if kind == "fact" else is_path(name)
+    is_well_formed = is_fact_name(name) if kind == "fact" else is_path(name)
     if not name or not is_well_formed:
         if name:
             reader.refuse(ProblemCode.BAD_VALUE, f"This is no {kind}'s name.", at)

@@ -9,7 +9,7 @@ from clearance.core.policy.located import Located
 from clearance.core.policy.problems import ProblemCode
 from clearance.core.policy.reading import Reader, excerpt
 from clearance.core.policy.values import is_path
-from clearance.core.policy.vocabulary import FACT_NAME
+from clearance.core.policy.vocabulary import is_fact_name
 
 TOOL_KEYS = ("operation", "family", "argument", "resource", "environment", "facts")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -54,12 +54,20 @@ def _template(at: Located, reader: Reader) -> str:
 def _facts(at: Located, what: str, reader: Reader) -> dict[str, FactSpec]:
     specs = {}
     for name, child in reader.mapping(at, f"{what} facts").items():
-        if not FACT_NAME.match(name):
-            message = f'"{excerpt(name)}" cannot name a fact; use lower case letters, digits and _.'
-            reader.refuse(ProblemCode.BAD_VALUE, message, child)
-            continue
-        specs[name] = _fact(child, f"{what} facts {name}", reader)
+        if names_a_fact(name, child, reader):
+            specs[name] = _fact(child, f"{what} facts {name}", reader)
     return specs
+
+
+def names_a_fact(name: str, at: Located, reader: Reader) -> bool:
+    """Whether a fact may be called this; notes a problem when it may not."""
+    if is_fact_name(name):
+        return True
+    message = (
+        f'"{excerpt(name)}" cannot name a fact: lower case letters, digits and _, no word of a condition.'
+    )
+    reader.refuse(ProblemCode.BAD_VALUE, message, at)
+    return False
 
 
 def _fact(at: Located, what: str, reader: Reader) -> FactSpec:

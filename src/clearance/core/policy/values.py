@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from itertools import islice
 from operator import ge, gt
 from typing import Any
 
-from clearance.core.policy.condition import CHEAP, LOOPING, SEARCHING, Condition, all_of, shown
+from clearance.core.policy.condition import CHEAP, LOOPING, SEARCHING, Condition, all_of, shown, sized
 from clearance.core.policy.located import Located, plain
 from clearance.core.policy.matching import Accepts, PatternError, any_expression, any_glob
 from clearance.core.policy.problems import ProblemCode
@@ -169,7 +170,9 @@ def walk(value: Any, parts: tuple[str, ...], *, absent: Any = None) -> Iterator[
 
 
 def _shown_hits(view: View, path: str, parts: tuple[str, ...]) -> Any:
-    hits = [shown(value, path) for value in islice(walk(view.request.action.arguments, parts), 10)]
+    # Under a last `*` stand values of any name, which may be the name of a secret.
+    show = sized if parts[-1] == "*" else partial(shown, name=path)
+    hits = [show(value) for value in islice(walk(view.request.action.arguments, parts), 10)]
     return hits if "*" in parts else hits[0]
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _OUTBOUND = frozenset({"email", "url"})
 # Kinds that only stand in for what is touched: where the data goes cannot be read from them.
 _STAND_INS = frozenset({"tool", "resource"})
+_MAX_HOST = 253  # RFC 1035, section 2.3.4, without the dot at the end
 _MAY_SEND = frozenset({Operation.SEND, Operation.UNKNOWN})
 
 
@@ -140,12 +141,16 @@ def host_of(resource: Resource) -> str:
         return ""
 
 
-@lru_cache(maxsize=4096)
 def domain(name: str) -> str:
     """A host name in one spelling: lower case, ASCII (IDNA, RFC 3490), no dot at the end; or ""."""
     bare = name.strip().rstrip(".").lower()
-    if bare.isascii():
-        return bare
+    if len(bare) > _MAX_HOST:
+        return ""
+    return bare if bare.isascii() else _idna(bare)
+
+
+@lru_cache(maxsize=4096)
+def _idna(bare: str) -> str:
     try:
         return bare.encode("idna").decode("ascii")
     except UnicodeError:

@@ -46,7 +46,7 @@ BUILT_IN_FACTS: Final = frozenset(
         "file_count",
     }
 )
-FACT_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,79}\Z")
+_FACT_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,79}\Z")
 
 
 class Alias(Struct, frozen=True):
@@ -88,7 +88,7 @@ class Vocabulary(Struct, frozen=True, kw_only=True):
             return Key(written, base, suffix) if suffix in ATTRIBUTES[base] else None
         if base in self.facts:
             return Key(written, base, suffix)
-        looks_meant = self.suggestion(written) or not FACT_NAME.match(base)
+        looks_meant = self.suggestion(written) or not is_fact_name(base)
         return None if looks_meant else Key(written, base, suffix)
 
     def suggestion(self, written: str) -> str:
@@ -105,6 +105,11 @@ class Vocabulary(Struct, frozen=True, kw_only=True):
         if not tail and not meant:
             return ""
         return f"{meant or base}_{suffix}" if suffix else meant
+
+
+def is_fact_name(name: str) -> bool:
+    """Lower case letters, digits and _, and no word of the language."""
+    return bool(_FACT_NAME.match(name)) and name not in ATTRIBUTES and name not in STRUCTURAL
 
 
 def _apart(written: str) -> tuple[str, str]:
