@@ -23,6 +23,7 @@ ESCAPES = "\x1b[2J\x1b]0;owned\x07\r\u202eevil"
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory; nothing is configured."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")  # of whatever terminal the tests are run from
     for name in [name for name in os.environ if name.startswith("CLEARANCE_")]:
         monkeypatch.delenv(name)
     return tmp_path
