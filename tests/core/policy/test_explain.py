@@ -27,6 +27,7 @@ def test_one_sees_on_which_condition_a_policy_failed(compiled, make):
         found = [(leaf.condition, leaf.truth, leaf.actual) for leaf in leaves(policy.conditions)]
         assert found == [("action: update", "true", "update"), ("record_count_exceeds: 25", "false", 3)]
         assert policy.outcome == "not_matched"
+    assert (policy.file, policy.line) == ("file1.yaml", 1)
     assert [leaf.line for leaf in leaves(policy.conditions)] == [4, 5]
 
 

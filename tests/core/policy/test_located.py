@@ -90,7 +90,6 @@ def test_a_bomb_of_aliases_is_refused_at_the_first_one():
         ({"a": "\x00"}, "control_character"),
         ({"a": 2**63}, "number_out_of_range"),
     ],
-    ids=str,
 )
 def test_plain_values_pass_the_same_gate(value, code):
     assert [problem.code for problem in locate_value(value, "<api>")[1]] == [code]

@@ -91,6 +91,15 @@ def test_amounts_are_added_as_they_are_written(truth, make):
     assert truth(at_least, money(make, 0.2), past=[money(make, 0.1)]) == "true"
 
 
+def test_amounts_of_any_size_are_added_without_rounding(truth, make):
+    condition = {"sum_within": {"fact": "amount", "seconds": 60, "exceeds": 1e300}}
+    huge, tiny = money(make, 1e300), money(make, 5e-324)
+    assert truth(condition, huge) == "false"
+    assert truth(condition, tiny, past=[huge]) == "true"
+    assert truth(condition, tiny, past=[money(make, 10**5000, at=-61), tiny]) == "false"
+    assert truth(condition, money(make, 10**5000)) == "true"
+
+
 def test_a_refund_buys_no_further_payment(truth, make):
     condition = {"sum_within": {"fact": "amount", "seconds": 60, "exceeds": 100}}
     assert truth(condition, money(make, 50), past=[money(make, 60), money(make, -1000)]) == "true"

@@ -25,9 +25,9 @@ from clearance.core.policy.view import View
 from clearance.core.policy.vocabulary import ALIASES, Alias, Key, Vocabulary
 from clearance.core.policy.wording import described
 
-OPERATION_REMEDY = "the operation is not known; declare the tool's operation under `tools:`"
-ENVIRONMENT_REMEDY = "the environment is not known; pass it with the action or declare it under `tools:`"
-DOMAIN_REMEDY = "the destination is not known; name the recipients or the URL as the action's resource"
+_OPERATION_REMEDY = "the operation is not known; declare the tool's operation under `tools:`"
+_ENVIRONMENT_REMEDY = "the environment is not known; pass it with the action or declare it under `tools:`"
+_DOMAIN_REMEDY = "the destination is not known; name the recipients or the URL as the action's resource"
 
 # Attributes with exactly one value: two conditions on one of them can contradict each other.
 _SINGLE: dict[str, Callable[[View], Any]] = {
@@ -55,10 +55,10 @@ def attribute(key: Key, at: Located, *, reader: Reader, vocabulary: Vocabulary) 
 def _operation(key: Key, at: Located, reader: Reader) -> Condition | None:
     read = [reader.choice(child, Operation, key.written) for child in reader.values(at, key.written)]
     operations = {operation for operation in read if operation is not None}
-    return operation_condition(key, at, operations) if operations else None
+    return _operation_condition(key, at, operations) if operations else None
 
 
-def operation_condition(key: Key, at: Located, operations: set[Operation]) -> Condition:
+def _operation_condition(key: Key, at: Located, operations: set[Operation]) -> Condition:
     """UNKNOWN against every other operation: it could be any of them."""
     is_negated = key.suffix == "not_in"
     held, other = (FALSE, TRUE) if is_negated else (TRUE, FALSE)
@@ -74,7 +74,7 @@ def operation_condition(key: Key, at: Located, operations: set[Operation]) -> Co
         **described(key, at),
         test=test,
         actual=attrgetter("operation.value"),
-        remedy=OPERATION_REMEDY,
+        remedy=_OPERATION_REMEDY,
         operations=frozenset(operation for operation, truth in truths.items() if truth != FALSE),
         attribute="operation",
         literals=None if is_negated else accepted,
@@ -105,7 +105,7 @@ def _environment(key: Key, at: Located, reader: Reader) -> Condition | None:
         **described(key, at),
         test=test,
         actual=lambda view: [resource.environment.value for resource in view.resources],
-        remedy=ENVIRONMENT_REMEDY,
+        remedy=_ENVIRONMENT_REMEDY,
         cost=LOOPING,
     )
 
@@ -114,10 +114,10 @@ def _action(key: Key, at: Located, reader: Reader, vocabulary: Vocabulary) -> Co
     words = reader.texts(at, key.written)
     operations = {Operation(word) for word in words if word in set(Operation)}
     if words and len(operations) == len(set(words)):
-        return operation_condition(key, at, operations)
+        return _operation_condition(key, at, operations)
     tests: list[Test] = []
     if operations:
-        tests.append(operation_condition(key, at, operations).test)
+        tests.append(_operation_condition(key, at, operations).test)
     tests.extend(_alias_test(ALIASES[word]) for word in words if word in ALIASES)
     tools = [word for word in words if word not in set(Operation)]
     for word in tools:
@@ -132,7 +132,7 @@ def _action(key: Key, at: Located, reader: Reader, vocabulary: Vocabulary) -> Co
         **described(key, at),
         test=negation(meets) if key.suffix == "not_in" else meets,
         actual=lambda view: {"operation": view.operation.value, "tool": view.tool},
-        remedy=OPERATION_REMEDY,
+        remedy=_OPERATION_REMEDY,
         cost=CHEAP if is_exact else LOOPING,
         tools=frozenset(map(canonical, tools)) if is_exact else None,
         attribute="tool" if is_exact else "",
@@ -161,7 +161,7 @@ def _check_action_word(word: str, at: Located, reader: Reader, vocabulary: Vocab
     if word in ALIASES:
         return
     if vocabulary.tools:
-        check_tool(word, at, reader, vocabulary)
+        _check_tool(word, at, reader, vocabulary)
         return
     meant = "" if is_glob(word) else closest(word, [*Operation, *ALIASES])
     if meant:
@@ -170,7 +170,7 @@ def _check_action_word(word: str, at: Located, reader: Reader, vocabulary: Vocab
         reader.refuse(ProblemCode.UNKNOWN_OPERATION, message, at, suggestion=hint)
 
 
-def check_tool(word: str, at: Located, reader: Reader, vocabulary: Vocabulary) -> None:
+def _check_tool(word: str, at: Located, reader: Reader, vocabulary: Vocabulary) -> None:
     """Refuse a tool that is not among those declared, when any are."""
     if not vocabulary.tools or not canonical(word):
         return
@@ -198,7 +198,7 @@ def _textual(key: Key, at: Located, reader: Reader, vocabulary: Vocabulary) -> C
         return None
     if key.base == "tool" and key.suffix != "matches":
         for word in words:
-            check_tool(word, at, reader, vocabulary)
+            _check_tool(word, at, reader, vocabulary)
     if key.base == "role" and key.suffix not in ("pattern", "matches"):
         _check_roles(words, at, reader, vocabulary)
     is_negated = key.suffix == "not_in"
@@ -293,7 +293,7 @@ def _resource(accepts: Accepts, *, is_negated: bool) -> _Plural:
         return max((TRUE - truth(*one) for one in view.spellings.of_each), default=FALSE)
 
     test = is_other if is_negated else is_some
-    return test, lambda view: [one.id[:120] for one in view.resources], ENVIRONMENT_REMEDY
+    return test, lambda view: [one.id[:120] for one in view.resources], _ENVIRONMENT_REMEDY
 
 
 def _domain(accepts: Accepts, *, is_negated: bool) -> _Plural:
@@ -304,7 +304,7 @@ def _domain(accepts: Accepts, *, is_negated: bool) -> _Plural:
                 return TRUE
         return UNKNOWN if may_be_others else FALSE
 
-    return test, lambda view: sorted(view.destinations[0]), DOMAIN_REMEDY
+    return test, lambda view: sorted(view.destinations[0]), _DOMAIN_REMEDY
 
 
 _PLURAL: dict[str, Callable[..., _Plural]] = {

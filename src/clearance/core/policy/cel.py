@@ -40,7 +40,6 @@ def when(at: Located, *, reader: Reader) -> Condition | None:
         text=f"when: {clipped(source)}",
         phrase=f"({clipped(source)})",
         line=at.key_line,
-        file=at.file,
         test=test,
         remedy=_REMEDY,
         cost=CEL_COST,

@@ -123,7 +123,7 @@ def _sentence(entry: PolicyEntry, condition: Condition) -> str:
 
 def _condition(entry: PolicyEntry, compiler: ConditionCompiler) -> Condition:
     if entry.condition is None or entry.condition.value is None:
-        return all_of([], line=entry.at.line, file=entry.at.file)
+        return all_of([], line=entry.at.line)
     return compiler.compile(entry.condition, "condition")
 
 
@@ -132,7 +132,7 @@ def _with_when(condition: Condition, entry: PolicyEntry, reader: Reader) -> Cond
     expression = when(entry.when, reader=reader) if entry.when is not None else None
     if expression is None:
         return condition
-    return all_of([*condition.children, expression], line=condition.line, file=condition.file)
+    return all_of([*condition.children, expression], line=condition.line)
 
 
 def _allow_policy(entry: PolicyEntry, compiler: ConditionCompiler, reader: Reader) -> AllowList:

@@ -36,7 +36,6 @@ class Condition(Struct, frozen=True, kw_only=True):
     test: Test
     kind: str = "leaf"
     line: int = 0
-    file: str = ""
     children: tuple[Condition, ...] = ()
     actual: Callable[[View], Any] | None = None
     remedy: str = ""
@@ -49,7 +48,7 @@ class Condition(Struct, frozen=True, kw_only=True):
     is_stateful: bool = False
 
 
-def all_of(children: Sequence[Condition], *, text: str = "all", line: int = 0, file: str = "") -> Condition:
+def all_of(children: Sequence[Condition], *, text: str = "all", line: int = 0) -> Condition:
     """And. With no children: every action."""
     ordered = tuple(sorted(children, key=_order))
     return Condition(
@@ -58,7 +57,6 @@ def all_of(children: Sequence[Condition], *, text: str = "all", line: int = 0, f
         phrase=_joined(ordered, " and ") or "every action",
         test=conjunction([child.test for child in ordered]),
         line=line,
-        file=file,
         children=ordered,
         cost=_dearest(ordered),
         operations=_intersection([child.operations for child in ordered]),
@@ -67,7 +65,7 @@ def all_of(children: Sequence[Condition], *, text: str = "all", line: int = 0, f
     )
 
 
-def any_of(children: Sequence[Condition], *, line: int = 0, file: str = "") -> Condition:
+def any_of(children: Sequence[Condition], *, line: int = 0) -> Condition:
     ordered = tuple(sorted(children, key=_order))
     return Condition(
         kind="any",
@@ -75,7 +73,6 @@ def any_of(children: Sequence[Condition], *, line: int = 0, file: str = "") -> C
         phrase=f"({_joined(ordered, ' or ')})",
         test=disjunction([child.test for child in ordered]),
         line=line,
-        file=file,
         children=ordered,
         cost=_dearest(ordered),
         operations=_union([child.operations for child in ordered]),
@@ -84,15 +81,14 @@ def any_of(children: Sequence[Condition], *, line: int = 0, file: str = "") -> C
     )
 
 
-def none_of(children: Sequence[Condition], *, line: int = 0, file: str = "") -> Condition:
-    some = any_of(children, line=line, file=file)
+def none_of(children: Sequence[Condition], *, line: int = 0) -> Condition:
+    some = any_of(children, line=line)
     return Condition(
         kind="none",
         text="none",
         phrase=f"not {some.phrase}",
         test=negation(some.test),
         line=line,
-        file=file,
         children=some.children,
         cost=some.cost,
         is_stateful=some.is_stateful,
@@ -145,7 +141,8 @@ def _possible(about: Sequence[Condition]) -> bool:
 def _flattened(condition: Condition) -> Iterator[Condition]:
     if condition.kind != "all":
         yield condition
-    for child in condition.children if condition.kind == "all" else ():
+        return
+    for child in condition.children:
         yield from _flattened(child)
 
 

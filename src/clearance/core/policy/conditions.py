@@ -72,7 +72,7 @@ class ConditionCompiler:
     def _mapping(self, at: Located, what: str) -> Condition:
         fields = self._reader.mapping(at, what)
         parts = [self.part(key, child) for key, child in fields.items()]
-        return all_of([part for part in parts if part is not None], line=at.key_line, file=at.file)
+        return all_of([part for part in parts if part is not None], line=at.key_line)
 
     def _group(self, kind: str, at: Located) -> Condition | None:
         children = self._reader.items(at, kind)
@@ -81,7 +81,7 @@ class ConditionCompiler:
         conditions: Sequence[Condition] = [
             self._mapping(child, f"A condition in {kind}") for child in children
         ]
-        return _GROUPS[kind](conditions, line=at.key_line, file=at.file) if conditions else None
+        return _GROUPS[kind](conditions, line=at.key_line) if conditions else None
 
     def _stateful(self, kind: str, at: Located) -> Condition | None:
         compiled = stateful(kind, at, reader=self._reader, compile_match=self._match)

@@ -45,6 +45,8 @@ class PolicyExplanation(Struct, frozen=True, kw_only=True):
     rule: Rule
     mode: Mode
     outcome: Outcome
+    file: str
+    line: int
     conditions: ConditionExplanation
 
 
@@ -84,6 +86,8 @@ def _policy(policy: Policy, view: View) -> PolicyExplanation:
         rule=policy.rule,
         mode=policy.mode,
         outcome=_outcome(policy, view),
+        file=policy.file,
+        line=policy.line,
         conditions=_condition(policy.condition, view),
     )
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection
+<<<<<<< HEAD
 from fractions import Fraction
 from math import inf
+=======
+from decimal import Decimal
+>>>>>>> policy
 from typing import Any
 
 from clearance.core.policy.located import Located
@@ -16,13 +20,13 @@ from clearance.core.policy.values import is_path, walk
 from clearance.core.policy.view import View
 from clearance.core.policy.vocabulary import is_fact_name
 from clearance.core.policy.watch import Compiled, Parts, bound, read_limit, span
-from clearance.core.policy.windows import Distinct, Total
+from clearance.core.policy.windows import EXACT, MAX_AMOUNT, Distinct, Total
 
 _LONG = 64  # a longer text is remembered by its hash
 _DISTINCT_OF = ("resource", "tool", "domain")
 
 Values = Callable[[View], Collection[Any]]
-Amount = Callable[[View], "Fraction | None"]
+Amount = Callable[[View], "Decimal | None"]
 Distinguished = Callable[[View], "frozenset[str] | None"]
 
 
@@ -32,7 +36,7 @@ def sum_within(parts: Parts, reader: Reader) -> Compiled | None:
     if read is None or source is None or parts.seconds is None:
         return None
     (limit, is_strict), (name, amount), seconds = read, source, parts.seconds
-    exact = Fraction(repr(limit))
+    exact = Decimal(repr(limit))
     watch_id, scope, match = parts.id, parts.scope, parts.match.test
 
     def test(view: View) -> int:
@@ -41,10 +45,10 @@ def sum_within(parts: Parts, reader: Reader) -> Compiled | None:
             return FALSE
         window = view.windows(scope).get(watch_id)
         present = amount(view)
-        total = present or Fraction(0)
+        total = present or Decimal(0)
         is_unknown = present is None
         if isinstance(window, Total):
-            total += window.total(view.now)
+            total = EXACT.add(total, window.total(view.now))
             is_unknown = is_unknown or window.is_unknown(view.now)
         if total > exact or (not is_strict and total == exact):
             return truth
@@ -53,10 +57,17 @@ def sum_within(parts: Parts, reader: Reader) -> Compiled | None:
     def actual(view: View) -> Any:
         window = view.windows(scope).get(watch_id)
         present = amount(view)
+<<<<<<< HEAD
         earlier = window.total(view.now) if isinstance(window, Total) else Fraction(0)
         return {
             "earlier": _approximate(earlier),
             "present": None if present is None else _approximate(present),
+=======
+        earlier = window.total(view.now) if isinstance(window, Total) else Decimal(0)
+        return {
+            "earlier": float(earlier),
+            "present": None if present is None else float(present),
+>>>>>>> policy
         }
 
     def feed(window: Total, view: View) -> None:
@@ -81,22 +92,27 @@ def _summed(parts: Parts, reader: Reader) -> tuple[str, Amount] | None:
         return None
     name, read = values
 
-    def amount(view: View) -> Fraction | None:
-        amounts = [_exact(value) for value in read(view)]
-        return None if None in amounts else sum((one for one in amounts if one is not None), Fraction(0))
+    def amount(view: View) -> Decimal | None:
+        total = Decimal(0)
+        for value in read(view):
+            exact = _exact(value)
+            if exact is None:
+                return None
+            total = EXACT.add(total, exact)
+        return total
 
     return name, amount
 
 
-def _exact(value: Any) -> Fraction | None:
+def _exact(value: Any) -> Decimal | None:
     """A number as the decimal it is written as, so that 0.1 + 0.2 is 0.3; None for anything else.
 
     Less than nothing counts as nothing, so that a refund does not buy a further payment.
     """
     if type(value) is int:
-        return Fraction(max(value, 0))
+        return Decimal(min(max(value, 0), MAX_AMOUNT))
     if type(value) is float and value - value == 0.0:
-        return Fraction(repr(max(value, 0.0)))
+        return Decimal(repr(max(value, 0.0)))
     return None
 
 
@@ -206,10 +222,9 @@ def _bounded(text: str) -> str:
 
 
 def _tagged(value: str | int | float) -> str:
-    # In hexadecimal, because the decimal form of a number of thousands of digits is refused by Python.
-    return (
-        f"{type(value).__name__}:{value:x}" if isinstance(value, int) else f"{type(value).__name__}:{value}"
-    )
+    kind = type(value).__name__
+    # In hexadecimal, because Python refuses the decimal form of a number of thousands of digits.
+    return f"{kind}:{value:x}" if isinstance(value, int) else f"{kind}:{value}"
 
 
 def _domains(view: View) -> frozenset[str] | None:

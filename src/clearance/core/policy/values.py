@@ -77,7 +77,7 @@ def argument(at: Located, *, reader: Reader) -> Condition | None:
             reader.refuse(ProblemCode.BAD_VALUE, message, child)
             continue
         conditions.extend(_argument_conditions(path, child, reader))
-    return all_of(conditions, text="argument", line=at.key_line, file=at.file) if conditions else None
+    return all_of(conditions, text="argument", line=at.key_line) if conditions else None
 
 
 def is_path(path: str) -> bool:
@@ -121,7 +121,6 @@ def _argument_condition(path: str, operator: str, at: Located, reader: Reader) -
         text=f"argument {path}: {{{operator}: {rendered(plain(at))}}}",
         phrase=phrase(f"argument {path}", operator, plain(at)),
         line=at.key_line,
-        file=at.file,
         test=test,
         actual=lambda view: _shown_hits(view, path, parts),
         remedy=f"argument {path} is missing or not of the kind that the policy compares; pass it",
@@ -146,7 +145,6 @@ def _existence(path: str, parts: tuple[str, ...], at: Located, reader: Reader) -
         text=f"argument {path}: {{exists: {rendered(wanted)}}}",
         phrase=f"argument {path} is {'present' if wanted else 'absent'}",
         line=at.key_line,
-        file=at.file,
         test=test,
         actual=lambda view: _shown_hits(view, path, parts),
         cost=LOOPING,
@@ -160,7 +158,7 @@ def walk(value: Any, parts: tuple[str, ...], *, absent: Any = None) -> Iterator[
     """Every value at a path; `absent` where the path leads nowhere; nothing for `*` of an empty list."""
     if not parts:
         yield value
-    elif parts[0] == "*" and isinstance(value, dict | list):
+    elif parts[0] == "*" and isinstance(value, dict | list | tuple):
         for child in value.values() if isinstance(value, dict) else value:
             yield from walk(child, parts[1:], absent=absent)
     elif isinstance(value, dict) and parts[0] in value:

@@ -43,15 +43,15 @@ class Parts(Struct, frozen=True, kw_only=True):
     id: str
 
     def watch(self, make: Callable[[], Window], feed: Callable[[Any, View], None]) -> Watch:
-        seconds = self.seconds
-        return Watch(id=self.id, scope=self.scope, match=self.match, make=make, feed=feed, seconds=seconds)
+        return Watch(
+            id=self.id, scope=self.scope, match=self.match, make=make, feed=feed, seconds=self.seconds
+        )
 
     def condition(self, phrase: str, test: Test, actual: Callable[[View], Any], remedy: str) -> Condition:
         return Condition(
             text=f"{self.kind}: {rendered(plain(self.at))}",
             phrase=clipped(phrase),
             line=self.at.key_line,
-            file=self.at.file,
             test=test,
             actual=actual,
             remedy=remedy,

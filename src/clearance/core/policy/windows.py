@@ -9,11 +9,16 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import OrderedDict, deque
 from collections.abc import Collection
-from fractions import Fraction
+from decimal import Context, Decimal
 from math import inf
 from typing import Final
 
 MAX_BUCKETS: Final = 256
+
+# Enough digits for any sum of amounts from the least float, 5e-324, to MAX_AMOUNT: nothing is rounded.
+EXACT: Final = Context(prec=1000, traps=[])
+# More than any limit, which is at most the greatest float.
+MAX_AMOUNT: Final = 10**309
 
 
 class Last:
@@ -58,7 +63,7 @@ class Total:
     """A sum over a window, from at most MAX_BUCKETS buckets.
 
     Entries closer together than a bucket is wide share one, which leaves the window with its newest entry:
-    an amount may count up to a bucket's width too long, never too short. Amounts are not negative.
+    an amount may count up to a bucket's width too long, never too short. Amounts are 0 to MAX_AMOUNT.
     """
 
     __slots__ = ("_before", "_newest", "_opened", "_seconds", "_sums", "_unknown", "_width")
@@ -68,19 +73,19 @@ class Total:
         # Two fewer than the limit: one bucket may stand half inside at either end of the window.
         self._width = seconds / (MAX_BUCKETS - 2)
         self._newest: list[float] = []  # per bucket: the time of its newest entry
-        self._sums: list[Fraction] = []  # per bucket: everything up to and including it
-        self._before = Fraction(0)  # everything before the first bucket
+        self._sums: list[Decimal] = []  # per bucket: everything up to and including it
+        self._before = Decimal(0)  # everything before the first bucket
         self._opened = 0.0  # when the last bucket was begun
         self._unknown = Last()
 
-    def add(self, at: float, amount: Fraction | None) -> None:
+    def add(self, at: float, amount: Decimal | None) -> None:
         """None: an amount that cannot be known."""
         if amount is None:
             self._unknown.add(at)
             return
         at = max(at, self._newest[-1]) if self._newest else at
         self._forget(at)
-        total = (self._sums[-1] if self._sums else self._before) + amount
+        total = EXACT.add(self._sums[-1] if self._sums else self._before, amount)
         if self._newest and at - self._opened < self._width:
             self._newest[-1], self._sums[-1] = at, total
             return
@@ -88,11 +93,11 @@ class Total:
         self._sums.append(total)
         self._opened = at
 
-    def total(self, now: float) -> Fraction:
+    def total(self, now: float) -> Decimal:
         gone = self._gone(now)
         if gone == len(self._sums):
-            return Fraction(0)
-        return self._sums[-1] - (self._sums[gone - 1] if gone else self._before)
+            return Decimal(0)
+        return EXACT.subtract(self._sums[-1], self._sums[gone - 1] if gone else self._before)
 
     def is_unknown(self, now: float) -> bool:
         """Whether an amount within the window could not be known."""
@@ -107,7 +112,7 @@ class Total:
             self._before = self._sums[gone - 1]
             del self._newest[:gone], self._sums[:gone]
         if not self._newest:
-            self._before = Fraction(0)
+            self._before = Decimal(0)
 
     def _gone(self, now: float) -> int:
         return bisect_left(self._newest, -self._seconds, key=lambda at: at - now)

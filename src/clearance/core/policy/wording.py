@@ -55,5 +55,4 @@ def described(key: Key, at: Located) -> dict[str, Any]:
         "text": f"{key.written}: {rendered(value)}",
         "phrase": phrase(key.base, key.suffix, value),
         "line": at.key_line,
-        "file": at.file,
     }
