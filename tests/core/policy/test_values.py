@@ -6,19 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-<<<<<<< HEAD
-
-class Foreign:
-    """No JSON value; with one spelling in every process, so that tests are named alike."""
-
-    def __repr__(self) -> str:
-        return "<foreign>"
-
-
-ABSENT = Foreign()
-=======
 ABSENT = "absent"
->>>>>>> policy
 FACTS = [
     ({"record_count_exceeds": 25}, 26, "true"),
     ({"record_count_exceeds": 25}, 25, "false"),

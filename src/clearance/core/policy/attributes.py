@@ -274,7 +274,7 @@ def _resource_kind(accepts: Accepts, *, is_negated: bool) -> _Plural:
 
 
 def _resource(accepts: Accepts, *, is_negated: bool) -> _Plural:
-    """A resource of an unknown environment may be the production one of that name: UNKNOWN."""
+    """UNKNOWN where a resource cannot be read, or may be the production one of that name."""
 
     def truth(certain: tuple[str, ...], presumed: tuple[str, ...]) -> int:
         for form in certain:
@@ -287,7 +287,8 @@ def _resource(accepts: Accepts, *, is_negated: bool) -> _Plural:
 
     def is_some(view: View) -> int:
         spellings = view.spellings
-        return truth(spellings.certain, spellings.presumed)
+        known = truth(spellings.certain, spellings.presumed)
+        return UNKNOWN if known == FALSE and spellings.has_unreadable else known
 
     def is_other(view: View) -> int:
         return max((TRUE - truth(*one) for one in view.spellings.of_each), default=FALSE)

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection
-<<<<<<< HEAD
-from fractions import Fraction
-from math import inf
-=======
 from decimal import Decimal
->>>>>>> policy
 from typing import Any
 
 from clearance.core.policy.located import Located
@@ -57,25 +52,14 @@ def sum_within(parts: Parts, reader: Reader) -> Compiled | None:
     def actual(view: View) -> Any:
         window = view.windows(scope).get(watch_id)
         present = amount(view)
-<<<<<<< HEAD
-        earlier = window.total(view.now) if isinstance(window, Total) else Fraction(0)
-        return {
-            "earlier": _approximate(earlier),
-            "present": None if present is None else _approximate(present),
-=======
         earlier = window.total(view.now) if isinstance(window, Total) else Decimal(0)
-        return {
-            "earlier": float(earlier),
-            "present": None if present is None else float(present),
->>>>>>> policy
-        }
+        return {"earlier": float(earlier), "present": None if present is None else float(present)}
 
     def feed(window: Total, view: View) -> None:
         window.add(view.now, amount(view))
 
-    phrase = (
-        f"the sum of {name} over {parts.match.phrase} is {bound(limit, is_strict=is_strict)} {span(parts)}"
-    )
+    least = bound(limit, is_strict=is_strict)
+    phrase = f"the sum of {name} over {parts.match.phrase} is {least} {span(parts)}"
     remedy = f"{name} is not known, now or earlier; supply it in payload or declare the tool's facts"
     watch = parts.watch(lambda: Total(seconds=seconds), feed)
     return parts.condition(phrase, test, actual, remedy), watch
@@ -114,13 +98,6 @@ def _exact(value: Any) -> Decimal | None:
     if type(value) is float and value - value == 0.0:
         return Decimal(repr(max(value, 0.0)))
     return None
-
-
-def _approximate(amount: Fraction) -> float:
-    try:
-        return float(amount)
-    except OverflowError:
-        return inf
 
 
 def _reader_of(kind: str, at: Located, reader: Reader) -> tuple[str, Values] | None:

@@ -101,15 +101,22 @@ class View:
 class Spellings:
     """The written forms of resources: `of_each` one by one; `certain` and `presumed` of all of them together.
 
-    Presumed is what a resource of an unknown environment is called if that is production.
+    Presumed is what a resource of an unknown environment is called if that is production. Where one is
+    unreadable, it may be called anything.
     """
 
-    __slots__ = ("certain", "of_each", "presumed")
+    __slots__ = ("certain", "has_unreadable", "of_each", "presumed")
 
     def __init__(self, resources: tuple[Resource, ...]) -> None:
         self.of_each = tuple(_spelled(resource) for resource in resources)
         self.certain = tuple(form for certain, _ in self.of_each for form in certain)
         self.presumed = tuple(form for _, presumed in self.of_each for form in presumed)
+        self.has_unreadable = any(map(is_unreadable, resources))
+
+
+def is_unreadable(resource: Resource) -> bool:
+    """Something is touched there; which thing cannot be told."""
+    return bool(resource.attributes) and bool(resource.attributes.get("unreadable"))
 
 
 def _spelled(resource: Resource) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -120,15 +127,24 @@ def _spelled(resource: Resource) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _destinations(resources: tuple[Resource, ...], operation: Operation) -> tuple[frozenset[str], bool]:
-    hosts = [host_of(resource) for resource in resources if resource.kind in _OUTBOUND]
+    hosts = [host_of(resource) for resource in resources if _reaches_out(resource)]
     if hosts:
         return frozenset(host for host in hosts if host), not all(hosts)
     stands_in = any(resource.kind in _STAND_INS for resource in resources)
     return frozenset(), stands_in and operation in _MAY_SEND
 
 
+def _reaches_out(resource: Resource) -> bool:
+    """An address, a URL, or what may be one: unreadable, or a recipient that is no clean address."""
+    if resource.kind in _OUTBOUND or is_unreadable(resource):
+        return True
+    return resource.kind == "recipient" and "@" in resource.name
+
+
 def host_of(resource: Resource) -> str:
     """The host part of an `email` or `url` resource; "" when it cannot be told for certain."""
+    if is_unreadable(resource) or resource.kind not in _OUTBOUND:
+        return ""
     name = resource.name
     if resource.kind == "email":
         return domain(name.rpartition("@")[2].rstrip("> "))
