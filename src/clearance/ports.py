@@ -74,6 +74,9 @@ class Journal(Protocol):
     def is_alive(self, node: str) -> bool:
         """Whether the journal that has this id is open in a living process."""
 
+    def forget_dead(self) -> None:
+        """Let go of dead nodes' ids. Only once nothing that they left is in flight."""
+
     def append(self, drafts: Sequence[Draft], *, durability: Durability = Durability.POWER) -> list[Record]:
         """Write all or none, and return only when they are as durable as asked. Raises StoreError."""
 

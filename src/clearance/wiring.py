@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from clearance.adapters.identity.api_key import ApiKeyIdentity
 from clearance.adapters.store import MemoryJournal, MemoryState, SqliteJournal, SqliteState
 from clearance.config import Settings, default_policies, read_policy_files
 from clearance.core.model import Record
+from clearance.errors import ConflictError
 from clearance.ports import AgentStore, Identity, Journal
 from clearance.runtime.control_point import ControlPoint
 from clearance.runtime.names import new_id
@@ -53,7 +55,8 @@ def assemble(settings: Settings) -> Assembly:
         directory = Path(settings.store)
         journal, state = _kept(SqliteJournal(directory), settings.keep_days), SqliteState(directory)
     if state.current() is None:
-        state.replace(default_policies(), expected=0, by="clearance", at=utc_now())
+        with suppress(ConflictError):  # another process was first
+            state.replace(default_policies(), expected=0, by="clearance", at=utc_now())
     policies = PolicyBook(state, files=files, clock=utc_now)
     return Assembly(
         control_point=ControlPoint(journal, policies, clock=utc_now, new_id=new_id),

@@ -36,7 +36,7 @@ BODIES: dict[str, tuple[bytes, int, str]] = {
         "too_deep",
     ),
     "a deep array": (b'{"action":"x","arguments":{"a":' + b"[" * DEEP + b"]" * DEEP + b"}}", 400, "too_deep"),
-    "a huge body": (b'{"action":"x","goal":"' + b"a" * (2 << 20) + b'"}', 413, "body_too_large"),
+    "a huge body": (b'{"action":"x","goal":"' + b"a" * (5 << 20) + b'"}', 413, "body_too_large"),
 }
 
 

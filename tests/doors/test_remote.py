@@ -62,6 +62,25 @@ def test_a_run_with_a_guarded_function_is_recorded_on_the_server(agent: Client) 
     assert records[1].decoded()["principal"]["proof"] == "api_key"
 
 
+def test_a_result_larger_than_the_wire_takes_is_recorded_cut(agent: Client) -> None:
+    @guard
+    def get_dump() -> list[str]:
+        return ["x" * 1000] * 6000
+
+    @guard
+    def get_error() -> None:
+        raise LookupError("y" * 6_000_000)
+
+    with agent.run() as run:
+        assert len(get_dump()) == 6000
+        with pytest.raises(LookupError):
+            get_error()
+    outcomes = [record for record in agent.trace(run.run_id) if record.kind.value == "outcome"]
+    assert [record.status for record in outcomes] == ["succeeded", "failed"]
+    assert all(len(bytes(record.body)) < 70_000 for record in outcomes)
+    assert "cut" in str(outcomes[0].decoded()["result"][-1])
+
+
 def test_a_policy_made_by_the_admin_stops_the_agent_at_once(admin: Client, agent: Client) -> None:
     admin.policies.create({"name": "no_refunds", "rule": "block", "condition": {"tool": "refund"}})
 

@@ -70,3 +70,12 @@ def test_an_overdue_report_closes_the_action_of_this_process(tmp_path: Path) -> 
         [closed] = close_overdue(own, utc_now, after=timedelta(0))
         assert (closed.run_id, closed.status) == (run_id, "unknown")
     assembly.close()
+
+
+def test_nothing_is_kept_of_dead_processes_once_their_actions_are_closed(tmp_path: Path) -> None:
+    for _ in range(3):
+        check_and_die(tmp_path / "s")
+    assembly = assemble(Settings(store=str(tmp_path / "s")))
+    assert len(list((tmp_path / "s" / "nodes").iterdir())) == 1
+    assembly.close()
+    assert list((tmp_path / "s" / "nodes").iterdir()) == []

@@ -53,7 +53,7 @@ class OutcomeBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def run_started(run_id: str, *, agent: str, goal: str, at: datetime, parent_run_id: str = "") -> Draft:
     """The first record of a run."""
-    body = {"goal": redact.clean_text(goal)}
+    body = {"goal": redact.stored(goal)}
     if parent_run_id:
         body["parent_run_id"] = parent_run_id
     return _draft(RecordKind.RUN_STARTED, run_id, agent=agent, at=at, body=body)
@@ -61,13 +61,13 @@ def run_started(run_id: str, *, agent: str, goal: str, at: datetime, parent_run_
 
 def run_ended(run_id: str, *, agent: str, at: datetime, status: OutcomeStatus, error: str = "") -> Draft:
     """The last record of a run that was ended by its caller."""
-    body = {"error": redact.clean_text(error)} if error else {}
+    body = {"error": redact.stored(error)} if error else {}
     return _draft(RecordKind.RUN_ENDED, run_id, agent=agent, at=at, status=status.value, body=body)
 
 
 def note(run_id: str, *, agent: str, at: datetime, text: str) -> Draft:
     """A remark in a run: a step the agent told of, or what recovery did."""
-    return _draft(RecordKind.NOTE, run_id, agent=agent, at=at, body={"text": redact.clean_text(text)})
+    return _draft(RecordKind.NOTE, run_id, agent=agent, at=at, body={"text": redact.stored(text)})
 
 
 def action(
@@ -129,7 +129,7 @@ def outcome(of: Draft | Record, *, at: datetime, status: OutcomeStatus, told: Ou
 
 def told(status: OutcomeStatus, *, result: Any = None, error: str = "", why: str = "") -> OutcomeBody:
     """An outcome's body, with the result as it may be stored."""
-    return OutcomeBody(status=status, result=redact.stored(result), error=redact.clean_text(error), why=why)
+    return OutcomeBody(status=status, result=redact.stored(result), error=redact.stored(error), why=why)
 
 
 def _draft(

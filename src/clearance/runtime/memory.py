@@ -26,6 +26,7 @@ class Memory:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._policies: PolicySet | None = None
+        self._scopes: frozenset[Scope] = frozenset()
         self._history = History(PolicySet.empty())
         # Each with the journal's position up to which its past was read; later foreign records count.
         self._runs: OrderedDict[str, int] = OrderedDict()
@@ -35,15 +36,17 @@ class Memory:
         """The history to judge this request by."""
         if policies is not self._policies:
             self._start_over(policies)
-        if policies.watches:
+        if self._scopes:
             self._take_in_foreign()
+        if Scope.RUN in self._scopes:
             self._know_run(request.context.run_id)
+        if Scope.AGENT in self._scopes:
             self._know_agent(request.principal.agent, request.context.at)
         return self._history
 
     def cleared(self, request: Request) -> None:
         """The request was allowed; it counts from now on."""
-        if self._policies is not None and self._policies.watches:
+        if self._scopes:
             self._history.observe(request)
 
     def run_started(self, run_id: str) -> None:
@@ -58,6 +61,7 @@ class Memory:
     def _start_over(self, policies: PolicySet) -> None:
         self._journal.foreign()  # what is in the journal by now is read run by run, as it is needed
         self._policies = policies
+        self._scopes = frozenset(watch.scope for watch in policies.watches)
         self._history = History(policies)
         self._runs.clear()
         self._agents.clear()
@@ -87,8 +91,8 @@ class Memory:
         assert self._policies is not None
         if agent in self._agents:
             return
-        windows = (watch.seconds for watch in self._policies.watches if watch.scope is Scope.AGENT)
-        since = at - timedelta(seconds=max((seconds or 0.0 for seconds in windows), default=0.0))
+        # Never None: a rule over an agent's past has a window, or it is refused at load.
+        since = at - timedelta(seconds=self._policies.looks_back_seconds(Scope.AGENT) or 0.0)
         query = RecordQuery(agent=agent, kind=RecordKind.INTENT.value, since=since, limit=_MOST_RECORDS)
         records = self._journal.search(query)
         self._agents[agent] = records[0].position if records else 0

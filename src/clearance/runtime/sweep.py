@@ -15,7 +15,9 @@ _SILENT = "no outcome was reported in time"
 
 def close_left_behind(journal: Journal, clock: Clock) -> list[Record]:
     """Close the actions that dead processes cleared and never closed. Returns the closing records."""
-    return _close(journal, [r for r in journal.in_flight() if not journal.is_alive(r.node)], _DIED, clock)
+    closed = _close(journal, [r for r in journal.in_flight() if not journal.is_alive(r.node)], _DIED, clock)
+    journal.forget_dead()
+    return closed
 
 
 def close_overdue(journal: Journal, clock: Clock, *, after: timedelta) -> list[Record]:

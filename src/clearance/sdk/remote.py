@@ -9,6 +9,7 @@ import httpx
 import msgspec
 
 from clearance.config import Settings
+from clearance.core import redact
 from clearance.core.model import ActionCall, CheckResult, OutcomeReport, OutcomeStatus, Record
 from clearance.errors import (
     AuthenticationError,
@@ -69,10 +70,10 @@ class RemoteBackend:
         return await self._apost("/v1/actions", call, CheckResult)
 
     def report(self, action_id: str, report: OutcomeReport) -> None:
-        self._post(f"/v1/actions/{action_id}/outcome", report, dict[str, Any])
+        self._post(f"/v1/actions/{action_id}/outcome", _storable(report), dict[str, Any])
 
     async def areport(self, action_id: str, report: OutcomeReport) -> None:
-        await self._apost(f"/v1/actions/{action_id}/outcome", report, dict[str, Any])
+        await self._apost(f"/v1/actions/{action_id}/outcome", _storable(report), dict[str, Any])
 
     def start_run(self, *, agent: str, goal: str, parent_run_id: str) -> str:
         return self._post("/v1/runs", _run(agent, goal, parent_run_id), _RunAnswer).run_id
@@ -155,6 +156,13 @@ def _check(settings: Settings) -> None:
         )
     if problems:
         raise ConfigurationError(problems)
+
+
+def _storable(report: OutcomeReport) -> OutcomeReport:
+    """What the server would store of it: no secret and no more than that has to cross the wire."""
+    return OutcomeReport(
+        status=report.status, result=redact.stored(report.result), error=redact.stored(report.error)
+    )
 
 
 def _run(agent: str, goal: str, parent_run_id: str) -> dict[str, str]:

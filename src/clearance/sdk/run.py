@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import Token
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from clearance.core.model import ActionCall, CheckResult, Environment, Operation, OutcomeStatus
+from clearance.errors import ClearanceError
 from clearance.sdk.backend import Backend
 from clearance.sdk.call import action_call
 from clearance.sdk.current import current_run
@@ -42,7 +44,8 @@ class Run:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._leave()
-        self.backend.end_run(self.run_id, status=_status(error), error=_text(error))
+        with _not_hiding(error):
+            self.backend.end_run(self.run_id, status=_status(error), error=_text(error))
 
     async def __aenter__(self) -> Self:
         self.run_id = await self.backend.astart_run(
@@ -55,7 +58,8 @@ class Run:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._leave()
-        await self.backend.aend_run(self.run_id, status=_status(error), error=_text(error))
+        with _not_hiding(error):
+            await self.backend.aend_run(self.run_id, status=_status(error), error=_text(error))
 
     def check(self, action: str, resource: str | Sequence[str] = (), **details: Any) -> CheckResult:
         """`Client.check` within this run."""
@@ -104,6 +108,11 @@ class Run:
         if self._token is not None:
             current_run.reset(self._token)
             self._token = None
+
+
+def _not_hiding(error: BaseException | None) -> AbstractContextManager[None]:
+    """What left the block matters more than a run that could not be closed."""
+    return nullcontext() if error is None else suppress(ClearanceError)
 
 
 def _status(error: BaseException | None) -> OutcomeStatus:

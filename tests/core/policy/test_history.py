@@ -84,6 +84,6 @@ def test_roles_from_the_documents_count_in_a_watch_too(compiled, make):
 
 
 def test_the_longest_window_says_how_far_back_to_read(compiled):
-    assert PolicySet.empty().max_window_seconds == 0
-    assert compiled(BOTH[1]).max_window_seconds == 60
-    assert compiled(BOTH).max_window_seconds is None
+    assert PolicySet.empty().looks_back_seconds(Scope.RUN) == 0
+    assert compiled(BOTH).looks_back_seconds(Scope.AGENT) == 60
+    assert compiled(BOTH).looks_back_seconds(Scope.RUN) is None

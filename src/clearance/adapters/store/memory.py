@@ -50,6 +50,8 @@ class MemoryJournal:
     def is_alive(self, node: str) -> bool:
         return node == self._node
 
+    def forget_dead(self) -> None: ...
+
     def append(
         self,
         drafts: Sequence[Draft],

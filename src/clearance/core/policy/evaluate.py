@@ -14,7 +14,7 @@ from clearance.core.policy.history import History
 from clearance.core.policy.obligations import Owed, obligation
 from clearance.core.policy.scopes import AllowList, Scopes
 from clearance.core.policy.truth import TRUE, Test
-from clearance.core.policy.view import View
+from clearance.core.policy.view import Scope, View
 from clearance.core.policy.watch import Watch
 
 
@@ -65,10 +65,9 @@ class PolicySet:
         """No policies at all."""
         return cls(version="empty", policies=())
 
-    @property
-    def max_window_seconds(self) -> float | None:
-        """How far back a past has to be observed, seconds; 0 without watches, None: from its beginning."""
-        spans = [watch.seconds for watch in self.watches]
+    def looks_back_seconds(self, scope: Scope) -> float | None:
+        """How far back a run's or an agent's past has to be observed; 0: not at all, None: whole."""
+        spans = [watch.seconds for watch in self.watches if watch.scope is scope]
         return None if None in spans else max((span for span in spans if span is not None), default=0.0)
 
     def roles_of(self, agent: str) -> tuple[str, ...]:

@@ -60,6 +60,11 @@ class SqliteJournal:
         with translated("look for another process"):
             return self.nodes.is_alive(node)
 
+    def forget_dead(self) -> None:
+        with translated("forget dead processes"):
+            for node in self.nodes.dead_nodes():
+                self.nodes.forget(node)
+
     def append(self, drafts: Sequence[Draft], *, durability: Durability = Durability.POWER) -> list[Record]:
         if not drafts:
             return []
