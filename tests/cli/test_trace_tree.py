@@ -38,7 +38,7 @@ from clearance.core.model.record import GENESIS, seal
 START = datetime(2026, 7, 14, 9, 12, 3, tzinfo=UTC)
 FREE = Decision(
     effect=Effect.ALLOW,
-    reasons=(Reason(code=ReasonCode.NO_POLICY_MATCHED, message="No policy applies to this action."),),
+    reasons=(Reason(code=ReasonCode.NO_POLICY_MATCHED, message="No policy applies."),),
 )
 ALERT = Decision(
     effect=Effect.ALLOW,
@@ -127,7 +127,7 @@ def test_a_whole_run_reads_from_goal_to_end() -> None:
         "2 actions · 1 REFUSED at +1.400s · ended after 2.0s\n"
         "\n"
         "  +0.012s  ├─ ✓ allowed  model_call  send  account:GB29 (production)\n"
-        "           │  │  because    No policy applies to this action. [no_policy_matched]\n"
+        "           │  │  because    No policy applies. [no_policy_matched]\n"
         '           │  │  result     succeeded after 1.2s: {"call":"send_money"}\n'
         "  +1.400s  │  └─ ✗ REFUSED  send_money  send  account:GB29 (production)\n"
         '           │        arguments  {"amount":9000}\n'

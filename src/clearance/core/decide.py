@@ -40,7 +40,7 @@ _FINDING_RULE: dict[Severity, Rule] = {
     Severity.LOW: Rule.ALERT,
 }
 _DENYING = frozenset({Rule.BLOCK, Rule.REQUIRE_APPROVAL})
-_NOTHING_MATCHED = Reason(code=ReasonCode.NO_POLICY_MATCHED, message="No policy applies to this action.")
+_NOTHING_MATCHED = Reason(code=ReasonCode.NO_POLICY_MATCHED, message="No policy applies.")
 
 
 def combine(

@@ -35,7 +35,7 @@ class AsyncWriter:
         self._pending.append(entry)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._commit_all())
-        return await asyncio.shield(entry.done)
+        return await entry.done
 
     async def close(self) -> None:
         """Finish what is pending, then let the thread go."""

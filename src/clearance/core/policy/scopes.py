@@ -72,7 +72,7 @@ class Scopes:
         enforced = [one for one in applying if one.mode is Mode.ENFORCE]
         for one in enforced:
             if one.truth(view) == TRUE:
-                return _in_scope(one.name, view)
+                return _in_scope(one.name)
         if enforced:
             return _not_in_scope(enforced, Mode.ENFORCE, view)
         if applying and not any(one.truth(view) == TRUE for one in applying):
@@ -80,13 +80,13 @@ class Scopes:
         return None
 
 
-def _in_scope(name: str, view: View) -> Verdict:
+def _in_scope(name: str) -> Verdict:
     return Verdict(
         policy=name,
         rule=Rule.ALLOW,
         mode=Mode.ENFORCE,
         code=ReasonCode.IN_SCOPE,
-        message=f'Agent "{clipped(view.agent)}" may do this: {name} lists it.',
+        message="This is in scope.",
     )
 
 
