@@ -22,7 +22,7 @@ _KINDS: Final[dict[Any, RecordKind]] = {kind.value: kind for kind in RecordKind}
 _FLAGS: Final[dict[Any, bool]] = {0: False, 1: True}
 _UNREADABLE: Final = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
 
-INSERT_RECORD: Final = "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_RECORD: Final = "INSERT INTO records"
 SELECT_RECORDS: Final = (
     "SELECT position, run_id, seq, kind, at, agent, node, action_id, tool, operation, effect, status,"
     " body, prev_hash, hash, chain FROM records "
@@ -30,8 +30,8 @@ SELECT_RECORDS: Final = (
 SELECT_RUNS: Final = (
     "SELECT run_id, agent, goal, started_at, last_at, seq, hash, actions, refused, alerts, ended FROM runs "
 )
-UPSERT_RUN: Final = """
-INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT_RUN: Final = "INSERT INTO runs"
+OR_UPDATE_RUN: Final = """
 ON CONFLICT (run_id) DO UPDATE SET
     goal = excluded.goal, last_at = excluded.last_at, seq = excluded.seq, hash = excluded.hash,
     actions = excluded.actions, refused = excluded.refused, alerts = excluded.alerts,

@@ -63,7 +63,7 @@ CREATE TABLE open_actions (
     action_id TEXT NOT NULL,
     kind TEXT NOT NULL,
     position INTEGER NOT NULL,
-    PRIMARY KEY (run_id, action_id)
+    PRIMARY KEY (action_id, run_id)
 ) WITHOUT ROWID"""
 
 SEGMENT: Final = (

@@ -16,33 +16,32 @@ from typing import Final
 from msgspec import Struct
 
 from clearance.adapters.store.intake import Accepted
-from clearance.adapters.store.run_state import RunState, followed, stands
+from clearance.adapters.store.run_state import RunState, followed
+from clearance.adapters.store.sqlite.bulk import insert
 from clearance.adapters.store.sqlite.failures import store_error
 from clearance.adapters.store.sqlite.files import sync_log
 from clearance.adapters.store.sqlite.foreign import OwnPositions
 from clearance.adapters.store.sqlite.meta import Meta, read_meta
+from clearance.adapters.store.sqlite.open_actions import OpenActions
 from clearance.adapters.store.sqlite.readers import Readers
 from clearance.adapters.store.sqlite.rows import (
     INSERT_RECORD,
-    UPSERT_RUN,
-    kind_of,
+    INSERT_RUN,
+    OR_UPDATE_RUN,
     record_row,
     run_in,
     run_row,
 )
 from clearance.adapters.store.sqlite.run_index import RunIndex
 from clearance.adapters.store.sqlite.segments import Segments, end_of, last_link, name_for
-from clearance.core.model import Durability, Record, RecordKind
+from clearance.core.model import Durability, Record
 from clearance.core.model.record import GENESIS, seal
 from clearance.errors import StoreError
 
 _RUNS_KEPT: Final = 10_000  # heads in memory, about half a kilobyte each
-_MOVES_ACTIONS: Final = frozenset(
-    {RecordKind.HOLD, RecordKind.INTENT, RecordKind.REFUSAL, RecordKind.OUTCOME}
-)
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _SETTINGS: Final = (
-    "PRAGMA wal_autocheckpoint=2000",  # pages: more are cheaper on average, fewer hold up one append less
+    "PRAGMA wal_autocheckpoint=8000",  # pages: more are cheaper on average, fewer hold up one append less
     "PRAGMA journal_size_limit=67108864",  # bytes the log may keep after a burst
     "PRAGMA cache_size=-16384",  # KiB: the inner pages of three indexes of some million records
 )
@@ -101,12 +100,14 @@ class Writer:
         full = any(job.durability is Durability.POWER for job in jobs)
         connection = self._begin(max(job.latest for job in jobs), full=full)
         changed: dict[str, RunState] = {}
+        actions = OpenActions(connection, (accepted for job in jobs for accepted in job.accepted))
         written: list[list[Record]] = []
         for job in jobs:
-            written.append([self._add(connection, accepted, changed) for accepted in job.accepted])
+            written.append([self._add(connection, accepted, changed, actions) for accepted in job.accepted])
         records = [record for group in written for record in group]
-        connection.executemany(INSERT_RECORD, map(record_row, records))
-        connection.executemany(UPSERT_RUN, map(run_row, changed.values()))
+        insert(connection, [*map(record_row, records)], into=INSERT_RECORD)
+        insert(connection, [*map(run_row, changed.values())], into=INSERT_RUN, on_conflict=OR_UPDATE_RUN)
+        actions.write()
         self._own.stage(records)
         connection.execute("COMMIT")
         self._own.settle()
@@ -114,7 +115,11 @@ class Writer:
         return written
 
     def _add(
-        self, connection: sqlite3.Connection, accepted: Accepted, changed: dict[str, RunState]
+        self,
+        connection: sqlite3.Connection,
+        accepted: Accepted,
+        changed: dict[str, RunState],
+        actions: OpenActions,
     ) -> Record:
         draft = accepted.draft
         before = changed.get(draft.run_id) or self._runs.get(draft.run_id)
@@ -128,25 +133,9 @@ class Writer:
             position=self._position + 1,
             prev_chain=self._chain,
         )
-        new_actions = self._move_action(connection, record) if record.kind in _MOVES_ACTIONS else 0
-        changed[draft.run_id] = followed(before, record, accepted.told, new_actions=new_actions)
+        changed[draft.run_id] = followed(before, record, accepted.told, new_actions=actions.move(record))
         self._position, self._chain = record.position, record.chain
         return record
-
-    def _move_action(self, connection: sqlite3.Connection, record: Record) -> int:
-        key = (record.run_id, record.action_id)
-        row = connection.execute(
-            "SELECT kind FROM open_actions WHERE run_id = ? AND action_id = ?", key
-        ).fetchone()
-        opened = kind_of(row[0]) if row else None
-        now, new_actions = stands(record.kind, opened)
-        if now is not opened:
-            if now is None:
-                connection.execute("DELETE FROM open_actions WHERE run_id = ? AND action_id = ?", key)
-            else:
-                values = (*key, now.value, record.position)
-                connection.execute("INSERT OR REPLACE INTO open_actions VALUES (?, ?, ?, ?)", values)
-        return new_actions
 
     def _load(self, connection: sqlite3.Connection, run_id: str) -> tuple[RunState | None, tuple[int, str]]:
         """A run's state and head. Of one whose segment was dropped only the head is left."""
