@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from datetime import timedelta
 from importlib.metadata import version
@@ -31,6 +32,9 @@ def serve_assembly(assembly: Assembly, settings: Settings) -> None:
     for told in (signal.SIGTERM, signal.SIGINT):
         signal.signal(told, lambda *_: None)
     app = create_app(assembly, report_timeout=timedelta(seconds=settings.report_timeout_seconds))
+    # What is here by now stays; no full collection has to walk it while every connection waits.
+    gc.collect()
+    gc.freeze()
     uvicorn.run(
         app,
         host=settings.host,
