@@ -101,6 +101,9 @@ class Journal(Protocol):
     def verify(self, run_id: str = "") -> Verification:
         """Recompute the chain of one run, or of every run and of the journal."""
 
+    def tend(self) -> None:
+        """Housekeeping that an append would otherwise do: for a server to call often, from a thread."""
+
     def close(self) -> None:
         """Make everything durable and let go."""
 

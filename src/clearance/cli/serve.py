@@ -35,7 +35,7 @@ def serve(target: Target, host: str | None, port: int | None, *, policies: tuple
         stop(_MISSING)
     settings = target.settings(host=host, port=port, policies=list(policies) or None)
     require_local(settings)
-    from clearance.gateway.serve import serve_assembly
+    from clearance.gateway.serve import serve as open_door
     from clearance.wiring import assemble
 
     assembly = assemble(settings)
@@ -43,4 +43,4 @@ def serve(target: Target, host: str | None, port: int | None, *, policies: tuple
     click.echo(
         f"Clearance opens http://{settings.host}:{settings.port} on the store {settings.store}", err=True
     )
-    serve_assembly(assembly, settings)
+    open_door(assembly, settings)

@@ -21,7 +21,7 @@ from clearance.gateway import actions, agents, authzen, health, openapi, policie
 from clearance.gateway.body import decode, read
 from clearance.gateway.endpoint import NOBODY, Access, Asked, Caller, Door, Endpoint
 from clearance.gateway.errors import answer_to
-from clearance.runtime.async_writer import AsyncWriter
+from clearance.runtime.loop_writer import LoopWriter
 from clearance.runtime.sweep import close_overdue
 from clearance.wiring import Assembly, utc_now
 
@@ -37,6 +37,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *health.ENDPOINTS,
 )
 _SWEEP_SECONDS = 30.0
+_TEND_SECONDS = 0.2
 _LOG = logging.getLogger("clearance")
 _ENCODER = msgspec.json.Encoder()
 _JSON = (b"content-type", b"application/json")
@@ -47,7 +48,7 @@ class Application:
 
     def __init__(self, assembly: Assembly, *, version: str, report_timeout: timedelta) -> None:
         self._assembly = assembly
-        self._door = Door(assembly, AsyncWriter(assembly.journal))
+        self._door = Door(assembly, LoopWriter(assembly.journal))
         self._report_timeout = report_timeout
         document = _ENCODER.encode(openapi.document(ENDPOINTS, version))
 
@@ -123,13 +124,22 @@ class Application:
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> Any:
-        sweeping = asyncio.create_task(self._sweep())
+        chores = [asyncio.create_task(self._sweep()), asyncio.create_task(self._tend())]
         try:
             yield
         finally:
-            sweeping.cancel()
-            await self._door.writer.close()
+            for chore in chores:
+                chore.cancel()
+            await asyncio.gather(*chores, return_exceptions=True)
             self._assembly.close()
+
+    async def _tend(self) -> None:
+        while True:
+            await asyncio.sleep(_TEND_SECONDS)
+            try:
+                await asyncio.to_thread(self._assembly.journal.tend)
+            except ClearanceError as error:
+                _LOG.error("tending the journal failed (%s)", error.code)
 
     async def _sweep(self) -> None:
         while True:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from clearance.core.model import Principal
 from clearance.errors import ForbiddenError
 from clearance.ports import KeyScope
-from clearance.runtime.async_writer import AsyncWriter
+from clearance.runtime.loop_writer import LoopWriter
 from clearance.wiring import Assembly
 
 
@@ -56,7 +56,7 @@ class Door:
     """What handlers work with."""
 
     assembly: Assembly
-    writer: AsyncWriter
+    writer: LoopWriter
 
 
 @dataclass(frozen=True, slots=True)

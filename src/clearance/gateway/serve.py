@@ -11,7 +11,7 @@ import uvicorn
 
 from clearance.config import Settings
 from clearance.gateway.app import Application
-from clearance.wiring import Assembly, assemble
+from clearance.wiring import Assembly
 
 _DRAIN_SECONDS = 20
 
@@ -21,13 +21,8 @@ def create_app(assembly: Assembly, *, report_timeout: timedelta = timedelta(hour
     return Application(assembly, version=version("clearance"), report_timeout=report_timeout)
 
 
-def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; then finish what is under way. Raises StoreError, PolicyError."""
-    serve_assembly(assemble(settings), settings)
-
-
-def serve_assembly(assembly: Assembly, settings: Settings) -> None:
-    """The same on an assembly that is open already."""
+def serve(assembly: Assembly, settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; then finish what is under way, and close the assembly."""
     # uvicorn raises what stopped it once more when it is done; being told to stop is no failure.
     for told in (signal.SIGTERM, signal.SIGINT):
         signal.signal(told, lambda *_: None)
@@ -42,6 +37,7 @@ def serve_assembly(assembly: Assembly, settings: Settings) -> None:
         access_log=False,
         log_level="warning",
         server_header=False,
+        proxy_headers=False,
         date_header=False,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
         timeout_keep_alive=75,

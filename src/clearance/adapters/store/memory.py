@@ -52,6 +52,8 @@ class MemoryJournal:
 
     def forget_dead(self) -> None: ...
 
+    def tend(self) -> None: ...
+
     def append(
         self,
         drafts: Sequence[Draft],

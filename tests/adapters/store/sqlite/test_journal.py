@@ -111,3 +111,17 @@ def test_another_open_journal_is_alive_until_it_is_closed(root: Path, journal: S
     assert journal.is_alive(other.node)
     other.close()
     assert not journal.is_alive(other.node)
+
+
+def test_tending_brings_the_log_into_the_file_and_takes_nothing_from_it(
+    journal: SqliteJournal, draft: Make, root: Path
+) -> None:
+    journal.tend()
+    written = journal.append([draft() for _ in range(200)])
+    [segment] = (root / "journal").glob("2026-*.db")
+    before = segment.stat().st_size
+    journal.tend()
+    assert segment.stat().st_size > before
+    assert journal.run(written[0].run_id) == written
+    journal.append([draft()])
+    assert journal.verify().problems == ()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from clearance.adapters.store.intake import accept
+from clearance.adapters.store.sqlite.checkpoint import Checkpoints
 from clearance.adapters.store.sqlite.failures import translated
 from clearance.adapters.store.sqlite.files import BUSY_SECONDS, private_directory, remove_unfinished
 from clearance.adapters.store.sqlite.foreign import Foreign, OwnPositions
@@ -50,6 +51,7 @@ class SqliteJournal:
             self._foreign = Foreign(segments, own)
             self._writer = Writer(segments, self._index, self._readers, own)
             self._group = GroupCommit(self._writer.write)
+            self._checkpoints = Checkpoints(segments)
             self.nodes = Nodes(directory / "nodes")
 
     @property
@@ -96,6 +98,10 @@ class SqliteJournal:
             return self._ask(lambda: verify_run(run_id, self._segments, self._readers))
         return self._ask(lambda: verify_journal(self._segments, self._readers, self._index))
 
+    def tend(self) -> None:
+        with translated("tend the journal"):
+            self._checkpoints.run()
+
     def drop_before(self, day: date) -> list[str]:
         """Remove the files of whole days before `day`, never the newest. Returns their names, in order."""
         with translated("drop old segments"):
@@ -104,6 +110,7 @@ class SqliteJournal:
     def close(self) -> None:
         """Safe to call again."""
         with translated("close the journal"):
+            self._checkpoints.close()
             self._writer.close()
             self._foreign.close()
             self._readers.close()
