@@ -14,6 +14,9 @@ from clearance.gateway.app import Application
 from clearance.wiring import Assembly
 
 _DRAIN_SECONDS = 20
+# Net allocations before each generation is collected. Requests leave no cycles behind: at the defaults a full
+# collection held up every connection for 9 ms, one and a half times a second (64 connections, two cores).
+_COLLECT_AFTER = (10_000, 20, 50)
 
 
 def create_app(assembly: Assembly, *, report_timeout: timedelta = timedelta(hours=1)) -> Application:
@@ -30,6 +33,7 @@ def serve(assembly: Assembly, settings: Settings) -> None:
     # What is here by now stays; no full collection has to walk it while every connection waits.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)
     uvicorn.run(
         app,
         host=settings.host,
