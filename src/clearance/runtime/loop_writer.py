@@ -19,6 +19,7 @@ class LoopWriter:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._pending: list[Entry] = []
+        self.commits = 0
 
     async def append(self, drafts: list[Draft], durability: Durability) -> list[Record]:
         """Returns when the drafts are as durable as asked. Raises StoreError. Cancelling does not unwrite."""
@@ -31,6 +32,7 @@ class LoopWriter:
 
     def _commit(self) -> None:
         group, self._pending = self._pending, []
+        self.commits += 1
         try:
             written = write(self._journal, group)
         except StoreError as error:
