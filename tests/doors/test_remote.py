@@ -160,12 +160,12 @@ def test_a_verdict_in_any_other_spelling_is_nonsense_and_not_a_yes(effect: objec
 
 NONSENSE = {
     "html": b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n<html>hello</html>",
-    "empty": b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+    "empty": b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n",
     "cut json": b'HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{"action_id": "a", "effect": "al',
     "array": b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n[]",
-    "redirect": b"HTTP/1.1 307 Elsewhere\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\n\r\n",
-    "error page": b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 3\r\n\r\nbad",
-    "no content": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "redirect": b"HTTP/1.1 307 Elsewhere\r\nconnection: close\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\n\r\n",
+    "error page": b"HTTP/1.1 502 Bad Gateway\r\nconnection: close\r\ncontent-length: 3\r\n\r\nbad",
+    "no content": b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n",
     "bad utf-8": b'HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{"action_id": "\xff"}',
 }
 
