@@ -163,7 +163,7 @@ NONSENSE = {
     "empty": b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n",
     "cut json": b'HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{"action_id": "a", "effect": "al',
     "array": b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n[]",
-    "redirect": b"HTTP/1.1 307 Elsewhere\r\nconnection: close\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\n\r\n",
+    "redirect": b"HTTP/1.1 307 Elsewhere\r\nconnection: close\r\nlocation: http://127.0.0.1:9/\r\n\r\n",
     "error page": b"HTTP/1.1 502 Bad Gateway\r\nconnection: close\r\ncontent-length: 3\r\n\r\nbad",
     "no content": b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n",
     "bad utf-8": b'HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{"action_id": "\xff"}',
