@@ -92,8 +92,11 @@ class Journal(Protocol):
     def search(self, query: RecordQuery) -> list[Record]:
         """The records that match, newest first."""
 
-    def in_flight(self) -> list[Record]:
-        """Intents without an outcome, oldest first."""
+    def in_flight(self, *, limit: int = 0) -> list[Record]:
+        """Intents without an outcome, oldest first. With a limit, that many of the lowest action ids.
+
+        Ids are made in the order of time, so these are the oldest; 0 is no limit.
+        """
 
     def foreign(self) -> list[Record]:
         """Records that other processes wrote since the last call, in order. Cheap when there are none."""

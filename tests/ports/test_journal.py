@@ -205,6 +205,13 @@ def test_only_intents_without_an_outcome_are_in_flight(journal: Journal, draft: 
     assert [record.action_id for record in journal.in_flight()][-1] == "e"
 
 
+def test_a_limit_gives_the_oldest_actions_in_flight(journal: Journal, draft: Make) -> None:
+    for action_id in "abcd":
+        journal.append([draft(kind="intent", action_id=action_id)])
+    journal.append([draft(kind="outcome", action_id="b")])
+    assert [record.action_id for record in journal.in_flight(limit=2)] == ["a", "c"]
+
+
 def test_a_refusal_after_an_intent_closes_the_action_for_it_never_ran(journal: Journal, draft: Make) -> None:
     journal.append([draft(kind="intent", action_id="a"), draft(kind="refusal", action_id="a")])
     assert journal.in_flight() == []

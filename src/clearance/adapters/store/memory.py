@@ -89,10 +89,11 @@ class MemoryJournal:
         matching.sort(key=lambda record: (record.at, record.position), reverse=True)
         return matching[: max(query.limit, 0)]
 
-    def in_flight(self) -> list[Record]:
+    def in_flight(self, *, limit: int = 0) -> list[Record]:
         with self._lock:
             intents = [record for record in self._opened.values() if record.kind is RecordKind.INTENT]
-        return sorted(intents, key=lambda record: record.position)
+        first = sorted(intents, key=lambda record: (record.action_id, record.run_id))[: limit or None]
+        return sorted(first, key=lambda record: record.position)
 
     def foreign(self) -> list[Record]:
         return []

@@ -86,8 +86,8 @@ class SqliteJournal:
     def search(self, query: RecordQuery) -> list[Record]:
         return self._ask(lambda: self._queries.search(query))
 
-    def in_flight(self) -> list[Record]:
-        return self._ask(self._queries.in_flight)
+    def in_flight(self, *, limit: int = 0) -> list[Record]:
+        return self._ask(lambda: self._queries.in_flight(limit))
 
     def foreign(self) -> list[Record]:
         with translated("follow the journal"):

@@ -90,13 +90,13 @@ class Queries:
             del found[limit:]
         return found
 
-    def in_flight(self) -> list[Record]:
+    def in_flight(self, limit: int) -> list[Record]:
         """The newest segment knows every open action; its intent may be in an older one."""
         found: list[Record] = []
         sought: set[int] | None = None
         for name in self._newest_first():
             with self._readers.reading(name) as reading:
-                sought = _open_intents(reading) if sought is None else sought
+                sought = _open_intents(reading, limit) if sought is None else sought
                 rows = [record for place in sought for record in _records(reading, _AT_POSITION, place)]
             found += rows
             sought -= {record.position for record in rows}
@@ -117,9 +117,10 @@ def _begins(reading: sqlite3.Connection, run_id: str) -> bool:
     return row is not None
 
 
-def _open_intents(reading: sqlite3.Connection) -> set[int]:
-    select = "SELECT position FROM open_actions WHERE kind = ?"
-    return {row[0] for row in reading.execute(select, (RecordKind.INTENT.value,))}
+def _open_intents(reading: sqlite3.Connection, limit: int) -> set[int]:
+    """In the order of the table's key, so that a limit stops the reading early."""
+    select = "SELECT position FROM open_actions WHERE kind = ? ORDER BY action_id, run_id LIMIT ?"
+    return {row[0] for row in reading.execute(select, (RecordKind.INTENT.value, limit or -1))}
 
 
 def _suffices(found: Sequence[datetime], limit: int, name: str) -> bool:
