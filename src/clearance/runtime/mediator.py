@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
 
 from clearance.core.commands import Command, Execute, Finish, Gather, Write
@@ -36,38 +37,36 @@ class Mediator:
         """Decide, and make the decision durable. Ends in EXECUTING (the caller runs it now) or DONE."""
         mediation, command = begin(request)
         while not isinstance(command, (Execute, Finish)):
+            is_written = False
             if isinstance(command, Write):
-                try:
+                with suppress(StoreError):
                     self._journal.append([command.draft], durability=command.durability)
-                    event: Event = Written(at=self._clock())
-                except StoreError:
-                    event = WriteFailed(at=self._clock())
-                mediation, command = step(mediation, event, _NO_RULES)
-            else:
-                mediation, command = self._answer(mediation, command, policies)
+                    is_written = True
+            mediation, command = self._next(mediation, command, policies, is_written=is_written)
         return mediation
 
     async def aclear(self, request: Request, policies: PolicySet, append: AsyncAppend) -> Mediation:
         """The same, with the event loop free while the store writes."""
         mediation, command = begin(request)
         while not isinstance(command, (Execute, Finish)):
+            is_written = False
             if isinstance(command, Write):
-                try:
+                with suppress(StoreError):
                     await append([command.draft], command.durability)
-                    event: Event = Written(at=self._clock())
-                except StoreError:
-                    event = WriteFailed(at=self._clock())
-                mediation, command = step(mediation, event, _NO_RULES)
-            else:
-                mediation, command = self._answer(mediation, command, policies)
+                    is_written = True
+            mediation, command = self._next(mediation, command, policies, is_written=is_written)
         return mediation
 
-    def _answer(
-        self, mediation: Mediation, command: Command | None, policies: PolicySet
+    def _next(
+        self, mediation: Mediation, command: Command | None, policies: PolicySet, *, is_written: bool
     ) -> tuple[Mediation, Command | None]:
         if isinstance(command, Gather):
             return self._decide(mediation, policies)
-        return step(mediation, Unavailable(at=self._clock()), _NO_RULES)
+        at = self._clock()
+        event: Event = Unavailable(at=at)
+        if isinstance(command, Write):
+            event = Written(at=at) if is_written else WriteFailed(at=at)
+        return step(mediation, event, _NO_RULES)
 
     def _decide(self, mediation: Mediation, policies: PolicySet) -> tuple[Mediation, Command | None]:
         with self._lock:
