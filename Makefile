@@ -37,7 +37,7 @@ check: $(READY) ## Format, lint, types, import contracts, unit and docs tests: u
 	@$(BIN)/ruff check -q .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache > .import_linter.out || { cat .import_linter.out; rm -f .import_linter.out; exit 1; }; rm -f .import_linter.out
-	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not acceptance"
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not acceptance and not servers"
 
 bench: $(READY) ## Measure every claim beside a peer (CLAIM=name for one); writes benchmarks/results.json
 	@$(BIN)/python -m benchmarks $(CLAIM)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,11 @@ from clearance.adapters.identity import new_key
 from clearance.adapters.store import SqliteState
 from clearance.ports import Agent, KeyScope
 from clearance.wiring import utc_now
+from tests.servers.mariadb import mariadb_dsn, mariadb_server
+from tests.servers.postgres import postgres_dsn, postgres_server
+from tests.servers.process import free_port
+
+__all__ = ["mariadb_dsn", "mariadb_server", "postgres_dsn", "postgres_server"]  # fixtures
 
 
 @pytest.fixture
@@ -85,13 +89,6 @@ class Server:
     def http(self, *, admin: bool = False) -> httpx.Client:
         key = self.admin_key if admin else self.agent_key
         return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {key}"}, timeout=10)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def make_server(directory: Path) -> Server:

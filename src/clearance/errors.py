@@ -108,6 +108,32 @@ class IntegrityError(StoreError):
     code = "integrity_broken"
 
 
+class SystemUnavailableError(ClearanceError):
+    """A real system (database, directory, bucket) could not be reached, or refused what was asked of it."""
+
+    code = "system_unavailable"
+
+
+class RecoveryError(ClearanceError):
+    """A snapshot could not be taken, read or put back. Nothing was changed."""
+
+    code = "recovery_failed"
+
+
+class RestoreConflictError(ConflictError):
+    """What a snapshot holds was changed since by somebody else; nothing was restored.
+
+    `keys` names what is in conflict (`public.orders 17`), at most 100; `report` is the whole report.
+    """
+
+    code = "restore_conflict"
+
+    def __init__(self, message: str, *, keys: Sequence[str] = (), report: object = None) -> None:
+        self.keys = tuple(keys)
+        self.report = report
+        super().__init__(message)
+
+
 class PolicyViolationError(ClearanceError):
     """An action was refused. `reason` is a sentence the agent can act on; `reason_code` is stable.
 

@@ -3,6 +3,7 @@
 from clearance.core.model.action import Action, Operation
 from clearance.core.model.context import Context
 from clearance.core.model.decision import Decision, Effect, Mode, Reason, ReasonCode, Rule, Verdict
+from clearance.core.model.effects import Classification, EffectClass, Named
 from clearance.core.model.facts import Fact, FactValue
 from clearance.core.model.finding import Finding, Severity
 from clearance.core.model.obligation import (
@@ -16,7 +17,17 @@ from clearance.core.model.obligation import (
     Transform,
 )
 from clearance.core.model.principal import Principal, Proof
+from clearance.core.model.radius import Exactness, Radius, Reversibility, Touch
 from clearance.core.model.record import Draft, Durability, OutcomeStatus, Record, RecordKind
+from clearance.core.model.recovery import (
+    MOST_ITEMS,
+    Item,
+    ItemState,
+    Restored,
+    RestoreMode,
+    RestoreStatus,
+    Saved,
+)
 from clearance.core.model.request import Request
 from clearance.core.model.resource import Environment, Resource
 from clearance.core.model.tool import FactSpec, Family, ToolSpec
@@ -24,23 +35,30 @@ from clearance.core.model.wire import ActionCall, CheckResult, OutcomeReport
 
 __all__ = [
     "KIND_OF",
+    "MOST_ITEMS",
     "Action",
     "ActionCall",
     "Approval",
     "CheckResult",
+    "Classification",
     "Context",
     "Decision",
     "Draft",
     "Durability",
     "Effect",
+    "EffectClass",
     "Environment",
+    "Exactness",
     "Fact",
     "FactSpec",
     "FactValue",
     "Family",
     "Finding",
+    "Item",
+    "ItemState",
     "Limit",
     "Mode",
+    "Named",
     "Notify",
     "Obligation",
     "ObligationKind",
@@ -49,16 +67,23 @@ __all__ = [
     "OutcomeStatus",
     "Principal",
     "Proof",
+    "Radius",
     "Reason",
     "ReasonCode",
     "Record",
     "RecordKind",
     "Request",
     "Resource",
+    "RestoreMode",
+    "RestoreStatus",
+    "Restored",
+    "Reversibility",
     "Rule",
+    "Saved",
     "Severity",
     "Snapshot",
     "ToolSpec",
+    "Touch",
     "Transform",
     "Verdict",
 ]

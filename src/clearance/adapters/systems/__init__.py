@@ -1,0 +1,5 @@
+"""Real systems: each counts what an action would touch, saves it, and puts it back. One package per kind."""
+
+from clearance.adapters.systems.kinds import open_session, open_system
+
+__all__ = ["open_session", "open_system"]

@@ -1,0 +1,1 @@
+"""Real servers for tests: started on loopback, one of each a worker, stopped by process id."""
