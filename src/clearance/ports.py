@@ -260,6 +260,13 @@ class System(Protocol):
         keeps the first. Raises SystemUnavailableError, RecoveryError.
         """
 
+    def settle(self, snapshot_id: str) -> None:
+        """The action has ended: note how things stand now, so that later changes by others are told apart.
+
+        Where the images hold that already, there is nothing to do. Called once, again after a crash; not
+        raising for an unknown id. Raises SystemUnavailableError.
+        """
+
     def verify(self, snapshot_id: str) -> Saved:
         """Read a snapshot whole. Raises NotFoundError, RecoveryError where it is not as it was saved."""
 
