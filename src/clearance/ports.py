@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from clearance.core.commands import AskApproval
+from clearance.core.events import Approved, Expired, Refused, Unavailable
 from clearance.core.model import (
     Classification,
     Draft,
@@ -282,6 +284,33 @@ class System(Protocol):
         """Remove a snapshot's images for good. Not raising when there are none."""
 
     def close(self) -> None: ...
+
+
+class Target(Protocol):
+    """What one action touches, bound to the systems that it touches it in. Lives as long as the action."""
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """Their configured names."""
+
+    def system_of(self, resource: Resource, /) -> str:
+        """The one of them that a resource of the call lies in; empty when it lies in none."""
+
+    def measure(self, request: Request, /) -> tuple[Measured, ...]:
+        """One for each system. Raises ClearanceError: then what would be touched is not known."""
+
+    def save(self, request: Request, /, *, snapshot_id: str) -> tuple[Saved, ...]:
+        """Keep the state first. Raises ClearanceError: then it was not kept, and nothing may run."""
+
+    def let_go(self) -> None:
+        """Hold no lock while a person decides. Raises ClearanceError where that cannot be."""
+
+
+class Approvals(Protocol):
+    """Asks a person. The first adapter comes with holds; without one the machine is told Unavailable."""
+
+    def ask(self, command: AskApproval) -> Approved | Refused | Expired | Unavailable:
+        """Blocks until somebody answered, or nobody will."""
 
 
 class Session(Protocol):

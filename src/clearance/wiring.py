@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from clearance.adapters.identity.api_key import ApiKeyIdentity
 from clearance.adapters.store import MemoryJournal, MemoryState, SqliteJournal, SqliteState
+from clearance.adapters.systems import open_session, opener, openers, own_directory
 from clearance.config import Settings, default_policies, read_policy_files
 from clearance.core.model import Record
 from clearance.errors import ConflictError
-from clearance.ports import AgentStore, Identity, Journal
+from clearance.ports import AgentStore, Identity, Journal, Session
 from clearance.runtime.control_point import ControlPoint
 from clearance.runtime.names import new_id
 from clearance.runtime.policy_book import PolicyBook
+from clearance.runtime.recovery import Recovery
 from clearance.runtime.sweep import close_left_behind
+from clearance.runtime.systems import Systems
 
 MEMORY = "memory"
 
@@ -25,16 +32,28 @@ MEMORY = "memory"
 class Assembly:
     """Everything a door needs. `closed` are the actions that recovery closed as unknown at the start."""
 
+    settings: Settings
     control_point: ControlPoint
+    recovery: Recovery
+    systems: Systems
     journal: Journal
     agents: AgentStore
     identity: Identity
+    images: Path
     closed: tuple[Record, ...]
+
+    def open_session(self, kind: str, name: str, options: Mapping[str, Any]) -> Session:
+        """A guarded database session; what it captures can be undone by this name from now on."""
+        self.systems.add(name, opener(name, {"kind": kind, **options}, self.images))
+        return open_session(kind, name, options, images=own_directory(self.images, name))
 
     def close(self) -> None:
         """Make everything durable and let the store go."""
+        self.systems.close()
         self.journal.close()
         self.agents.close()
+        if self.settings.store == MEMORY:
+            shutil.rmtree(self.images, ignore_errors=True)
 
 
 def utc_now() -> datetime:
@@ -45,10 +64,13 @@ def utc_now() -> datetime:
 def assemble(settings: Settings) -> Assembly:
     """Open the store, load the policies, close what dead processes left.
 
-    Raises StoreError, PolicyError. A fresh store starts with the default policies.
+    Raises StoreError, PolicyError, ConfigurationError. A fresh store starts with the default policies.
     """
     files = read_policy_files(settings.policies)
-    if settings.store == MEMORY:
+    in_memory = settings.store == MEMORY
+    images = Path(tempfile.mkdtemp(prefix="clearance-")) if in_memory else Path(settings.store) / "images"
+    systems = Systems(openers(settings.systems, settings.resources, images), settings.resources)
+    if in_memory:
         journal: Journal = MemoryJournal()
         state: MemoryState | SqliteState = MemoryState()
     else:
@@ -58,11 +80,16 @@ def assemble(settings: Settings) -> Assembly:
         with suppress(ConflictError):  # another process was first
             state.replace(default_policies(), expected=0, by="clearance", at=utc_now())
     policies = PolicyBook(state, files=files, clock=utc_now)
+    point = ControlPoint(journal, policies, clock=utc_now, new_id=new_id, systems=systems)
     return Assembly(
-        control_point=ControlPoint(journal, policies, clock=utc_now, new_id=new_id),
+        settings=settings,
+        control_point=point,
+        recovery=Recovery(point),
+        systems=systems,
         journal=journal,
         agents=state,
         identity=ApiKeyIdentity(state),
+        images=images,
         closed=tuple(close_left_behind(journal, utc_now)),
     )
 

@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from clearance.core.commands import AskApproval, Command, Execute, Finish, Gather, TakeSnapshot, Write
+from clearance.core.commands import AskApproval, Command, Count, Execute, Finish, Gather, TakeSnapshot, Write
 from clearance.core.events import (
     Approved,
     Cancelled,
+    Counted,
+    CountFailed,
     Event,
     Executed,
     Expired,
@@ -33,6 +35,7 @@ from clearance.core.model import (
     Context,
     Durability,
     Effect,
+    EffectClass,
     Limit,
     Mode,
     Notify,
@@ -40,20 +43,33 @@ from clearance.core.model import (
     Operation,
     OutcomeStatus,
     Principal,
+    Radius,
     ReasonCode,
     RecordKind,
     Request,
     Resource,
     Rule,
     Snapshot,
+    Touch,
     Transform,
     Verdict,
 )
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def radius(count: int | None, *, fingerprint: str = "f1") -> Radius:
+    touch = Touch(resource="public.users", operation=Operation.DELETE, count=count)
+    return Radius(
+        system="crm", fingerprint=fingerprint, effects=frozenset({EffectClass.DELETE}), touches=(touch,)
+    )
+
+
 EVENTS: tuple[Event, ...] = (
     Gathered(at=AT),
     GatherFailed(at=AT),
+    Counted(at=AT, radii=(radius(3),)),
+    CountFailed(at=AT),
     Written(at=AT),
     WriteFailed(at=AT),
     Approved(at=AT, by="ann"),
@@ -68,12 +84,12 @@ EVENTS: tuple[Event, ...] = (
 )
 
 
-def request(*, honours: Sequence[ObligationKind] = ()) -> Request:
+def request(*, honours: Sequence[ObligationKind] = (), systems: tuple[str, ...] = ()) -> Request:
     return Request(
         principal=Principal(agent="billing"),
         action=Action(tool="pay", operation=Operation.SEND, arguments={"to": "a@b.example", "n": 1}),
         resources=(Resource(kind="email", name="a@b.example"),),
-        context=Context(run_id="run_1", action_id="act_1", at=AT, honours=tuple(honours)),
+        context=Context(run_id="run_1", action_id="act_1", at=AT, honours=tuple(honours), systems=systems),
     )
 
 
@@ -120,11 +136,19 @@ JUDGES = {
     "limited": LIMITED,
     "redact": REDACT,
 }
+# The same machine where what is touched lies in a configured system, and so is counted first.
+COUNTED = {f"counted_{name}": JUDGES[name] for name in ("allow", "block", "ask", "save")}
+CASES = {
+    **{name: (judge, ()) for name, judge in JUDGES.items()},
+    **{name: (judge, ("crm",)) for name, judge in COUNTED.items()},
+}
 
 
-def replay(judge: Judge, events: Sequence[Event]) -> list[tuple[Mediation, Command | None]]:
+def replay(
+    judge: Judge, events: Sequence[Event], *, systems: tuple[str, ...] = ()
+) -> list[tuple[Mediation, Command | None]]:
     """Every state passed through and the command it gave, the first included."""
-    trail: list[tuple[Mediation, Command | None]] = [begin(request())]
+    trail: list[tuple[Mediation, Command | None]] = [begin(request(systems=systems))]
     for event in events:
         trail.append(step(trail[-1][0], event, judge))
     return trail
@@ -137,15 +161,16 @@ def every_sequence(length: int) -> Iterator[tuple[Event, ...]]:
     yield from itertools.product(EVENTS, repeat=length - 2)
 
 
-@pytest.mark.parametrize("name", JUDGES)
+@pytest.mark.parametrize("name", CASES)
 def test_every_sequence_of_five_events_keeps_every_invariant(name: str) -> None:
-    judge = JUDGES[name]
-    for events in every_sequence(5 if name in ("allow", "ask", "save") else 4):
-        check_invariants(judge, events)
+    judge, systems = CASES[name]
+    for events in every_sequence(5 if name in ("ask", "save", "counted_ask") else 4):
+        check_invariants(judge, events, systems=systems)
 
 
-def check_invariants(judge: Judge, events: Sequence[Event]) -> None:
-    trail = replay(judge, events)
+def check_invariants(judge: Judge, events: Sequence[Event], *, systems: tuple[str, ...]) -> None:
+    trail = replay(judge, events, systems=systems)
+    was_counted = not systems
     intent_written = intent_durable = False
     executions = 0
     for (before, command), event, (after, answer) in zip(trail, events, trail[1:], strict=False):
@@ -154,8 +179,10 @@ def check_invariants(judge: Judge, events: Sequence[Event]) -> None:
             assert command.durability is Durability.POWER
         if intent_written and isinstance(event, Written) and before.state is State.DECIDED:
             intent_durable = True
+        was_counted = was_counted or isinstance(event, Counted)
         if isinstance(answer, Execute):
             executions += 1
+            assert was_counted, "something ran that was never counted"
             assert intent_durable, "something ran before its intent was durable"
             assert not after.refused, "a refusal ran"
             assert after.decision is not None
@@ -170,18 +197,19 @@ def check_invariants(judge: Judge, events: Sequence[Event]) -> None:
         assert executions == 0
 
 
-@pytest.mark.parametrize("name", JUDGES)
+@pytest.mark.parametrize("name", CASES)
 def test_every_path_ends_in_done_when_the_world_answers_each_command_somehow(name: str) -> None:
-    judge = JUDGES[name]
+    judge, systems = CASES[name]
     answers: dict[type, tuple[Event, ...]] = {
         Gather: (Gathered(at=AT), GatherFailed(at=AT), Cancelled(at=AT)),
+        Count: (Counted(at=AT, radii=(radius(3),)), CountFailed(at=AT), Unavailable(at=AT), Cancelled(at=AT)),
         Write: (Written(at=AT), WriteFailed(at=AT)),
         AskApproval: (Approved(at=AT, by="a"), Refused(at=AT, by="a"), Expired(at=AT), Unavailable(at=AT)),
         TakeSnapshot: (SnapshotTaken(at=AT, snapshot_id="s"), SnapshotFailed(at=AT), Unavailable(at=AT)),
         Execute: (Executed(at=AT, status=OutcomeStatus.FAILED), ReportLost(at=AT), Cancelled(at=AT)),
     }
     for honours in ((), (ObligationKind.LIMIT, ObligationKind.TRANSFORM)):
-        open_paths = [begin(request(honours=honours))]
+        open_paths = [begin(request(honours=honours, systems=systems))]
         for _ in range(14):
             following = []
             for mediation, command in open_paths:
@@ -195,7 +223,8 @@ def test_every_path_ends_in_done_when_the_world_answers_each_command_somehow(nam
 
 
 def test_an_allowed_action_writes_its_intent_runs_and_writes_its_outcome() -> None:
-    trail = replay(ALLOW, [Gathered(at=AT), Written(at=AT), EVENTS[10], Written(at=AT)])
+    done = Executed(at=AT, status=OutcomeStatus.SUCCEEDED, result=1)
+    trail = replay(ALLOW, [Gathered(at=AT), Written(at=AT), done, Written(at=AT)])
     kinds = [type(command) for _, command in trail]
     assert kinds == [Gather, Write, Execute, Write, Finish]
     intent, outcome = trail[1][1], trail[3][1]
@@ -281,3 +310,75 @@ def test_an_alert_rides_on_an_allowed_action() -> None:
     assert mediation.decision is not None
     assert mediation.decision.effect is Effect.ALLOW
     assert mediation.decision.obligations == (Notify(policy="p", message="look"),)
+
+
+CRM = ("crm",)
+
+
+class Limit25(Judge):
+    """Blocks what touches more than 25 records, and what may."""
+
+    def verdicts(self, request: Request) -> list[Verdict]:
+        fact = request.facts.get("record_count")
+        if fact is not None and isinstance(fact.value, int) and fact.value <= 25:
+            return []
+        known = fact is not None and fact.value is not None
+        blocked = verdict(Rule.BLOCK, ReasonCode.POLICY_BLOCK)
+        return [msgspec.structs.replace(blocked, certain=known)]
+
+
+def test_what_was_counted_decides_and_not_what_was_claimed() -> None:
+    for count, refused in ((25, False), (26, True), (None, True)):
+        trail = replay(Limit25(), [Gathered(at=AT), Counted(at=AT, radii=(radius(count),))], systems=CRM)
+        assert trail[-1][0].refused is refused
+        write = trail[-1][1]
+        assert isinstance(write, Write)
+        assert (b'"count":%d' % count if count else b'"record_count":{"value":null') in bytes(
+            write.draft.body
+        )
+
+
+def test_an_action_that_is_refused_whatever_the_count_is_asks_no_system() -> None:
+    kinds = [type(command) for _, command in replay(BLOCK, [Gathered(at=AT), Written(at=AT)], systems=CRM)]
+    assert kinds == [Gather, Write, Finish]
+
+
+def test_a_system_that_cannot_be_asked_refuses() -> None:
+    mediation, _ = replay(ALLOW, [Gathered(at=AT), CountFailed(at=AT)], systems=CRM)[-1]
+    assert mediation.decision is not None
+    assert mediation.decision.reasons[0].code is ReasonCode.FACTS_UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("now", "runs"),
+    [
+        (radius(100), True),
+        (radius(99), True),
+        (radius(101), False),
+        (radius(None), False),
+        (radius(100, fingerprint="f2"), False),
+    ],
+    ids=["the same", "fewer", "more", "not known", "another system"],
+)
+def test_an_approval_holds_for_what_was_shown_and_nothing_more(now: Radius, runs: bool) -> None:
+    events = [
+        Gathered(at=AT),
+        Counted(at=AT, radii=(radius(100),)),
+        Written(at=AT),
+        Approved(at=AT, by="ann"),
+        Counted(at=AT, radii=(now,)),
+        Written(at=AT),
+    ]
+    trail = replay(ASK, events, systems=CRM)
+    assert [type(command) for _, command in trail[:6]] == [Gather, Count, Write, AskApproval, Count, Write]
+    assert isinstance(trail[-1][1], Execute) is runs
+    if not runs:
+        assert trail[-1][0].decision is not None
+        assert trail[-1][0].decision.reasons[0].code is ReasonCode.RADIUS_CHANGED
+
+
+def test_a_door_that_saves_by_itself_is_left_to_it() -> None:
+    first, _ = begin(request(honours=(ObligationKind.SNAPSHOT,)))
+    decided, _ = step(first, Gathered(at=AT), SAVE)
+    _, command = step(decided, Written(at=AT), SAVE)
+    assert isinstance(command, Execute)

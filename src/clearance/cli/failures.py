@@ -15,6 +15,7 @@ from clearance.errors import (
     ProtocolError,
     RequestError,
     StoreError,
+    SystemUnavailableError,
     UnreachableError,
 )
 
@@ -25,7 +26,7 @@ INTERRUPTED = 130  # 128 and SIGINT, as shells report it
 
 def exit_code(error: ClearanceError) -> int:
     """3 where nothing could be asked or read; 1 where something was, and says no."""
-    unread = isinstance(error, StoreError | UnreachableError | ProtocolError)
+    unread = isinstance(error, StoreError | UnreachableError | ProtocolError | SystemUnavailableError)
     return UNREACHABLE if unread and not isinstance(error, IntegrityError) else FAILED
 
 

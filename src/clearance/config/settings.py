@@ -19,7 +19,11 @@ FILE = "clearance.yaml"
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`store` is a directory, or `memory`. `policies` are files or directories of `*.yaml`."""
+    """`store` is a directory, or `memory`. `policies` are files or directories of `*.yaml`.
+
+    `systems` are the real ones that actions are counted on, by name: each has a `kind` and the options of its
+    kind. `resources` maps the names that agents and policies use: `users.accounts: crm/public.accounts`.
+    """
 
     store: str = ".clearance"
     policies: tuple[str, ...] = ()
@@ -31,9 +35,14 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     port: int = 8700
     report_timeout_seconds: float = 3600.0
     keep_days: int = 0  # 0: every journal file is kept
+    systems: dict[str, dict[str, Any]] = {}
+    resources: dict[str, str] = {}
 
 
-_FROM_ENVIRONMENT = {f"CLEARANCE_{name.upper()}": name for name in Settings.__struct_fields__}
+_ONLY_IN_FILE = frozenset({"systems", "resources"})
+_FROM_ENVIRONMENT = {
+    f"CLEARANCE_{name.upper()}": name for name in Settings.__struct_fields__ if name not in _ONLY_IN_FILE
+}
 
 
 def load_settings(

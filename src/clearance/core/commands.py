@@ -6,11 +6,17 @@ from typing import Any
 
 from msgspec import Struct
 
-from clearance.core.model import Draft, Durability, Request
+from clearance.core.model import Draft, Durability, Radius, Request
 
 
 class Gather(Struct, frozen=True, kw_only=True):
     """Look up what can be known about the request. Answered by Gathered or GatherFailed."""
+
+    request: Request
+
+
+class Count(Struct, frozen=True, kw_only=True):
+    """Count on the real systems what the request would touch. Answered by Counted or CountFailed."""
 
     request: Request
 
@@ -23,10 +29,11 @@ class Write(Struct, frozen=True, kw_only=True):
 
 
 class AskApproval(Struct, frozen=True, kw_only=True):
-    """Ask one person. Answered by Approved, Refused, Expired or Unavailable."""
+    """Ask one person, and hold no lock meanwhile. Answered by Approved, Refused, Expired or Unavailable."""
 
     request: Request
     policy: str
+    radii: tuple[Radius, ...] = ()
 
 
 class TakeSnapshot(Struct, frozen=True, kw_only=True):
@@ -46,4 +53,4 @@ class Finish(Struct, frozen=True, kw_only=True):
     """Nothing more will come of this action. Not answered."""
 
 
-Command = Gather | Write | AskApproval | TakeSnapshot | Execute | Finish
+Command = Gather | Count | Write | AskApproval | TakeSnapshot | Execute | Finish

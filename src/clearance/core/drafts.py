@@ -16,16 +16,28 @@ from clearance.core.model import (
     Fact,
     OutcomeStatus,
     Principal,
+    Radius,
     Record,
     RecordKind,
     Request,
     Resource,
+    Saved,
 )
 
 _ENCODER = msgspec.json.Encoder()
 
 
-class ActionBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Progress(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far an action has come: what was redacted, who said yes, what it touches, what was saved."""
+
+    redacted: tuple[str, ...] = ()
+    approved_by: tuple[str, ...] = ()
+    radius: tuple[Radius, ...] = ()
+    snapshot_id: str = ""
+    saved: tuple[Saved, ...] = ()
+
+
+class ActionBody(Progress, frozen=True, kw_only=True, omit_defaults=True):
     """The body of REFUSAL, HOLD, INTENT and SNAPSHOT: the whole request as judged, and the decision."""
 
     principal: Principal
@@ -37,9 +49,9 @@ class ActionBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     door: str
     decision: Decision
     parent_id: str = ""
-    redacted: tuple[str, ...] = ()
-    approved_by: tuple[str, ...] = ()
-    snapshot_id: str = ""
+
+
+_NOTHING_YET = Progress()
 
 
 class OutcomeBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -77,9 +89,7 @@ def action(
     *,
     at: datetime,
     arguments: dict[str, Any],
-    redacted: tuple[str, ...] = (),
-    approved_by: tuple[str, ...] = (),
-    snapshot_id: str = "",
+    progress: Progress = _NOTHING_YET,
 ) -> Draft:
     """What was asked and what was decided, with the arguments as they will run."""
     context = request.context
@@ -94,9 +104,11 @@ def action(
         door=context.door,
         decision=decision,
         parent_id=context.parent_id,
-        redacted=redacted,
-        approved_by=approved_by,
-        snapshot_id=snapshot_id,
+        redacted=progress.redacted,
+        approved_by=progress.approved_by,
+        radius=tuple(map(_storable_radius, progress.radius)),
+        snapshot_id=progress.snapshot_id,
+        saved=progress.saved,
     )
     return Draft(
         run_id=context.run_id,
@@ -167,6 +179,15 @@ def _storable_facts(facts: dict[str, Fact]) -> dict[str, Fact]:
         else fact
         for name, fact in facts.items()
     }
+
+
+def _storable_radius(radius: Radius) -> Radius:
+    """Keys of records may hold what no trace should: an address, a number of a card."""
+    touches = tuple(
+        replace(touch, sample=tuple(redact.clean_text(key) for key in touch.sample))
+        for touch in radius.touches[:_MOST_RESOURCES]
+    )
+    return replace(radius, touches=touches)
 
 
 _MOST_RESOURCES = 64  # a record names this many; `resource_count` among the facts tells the true number

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from clearance.core.model import Fact, Finding, OutcomeStatus
+from clearance.core.model import Fact, Finding, Operation, OutcomeStatus, Radius, Resource, Saved
 
 
 class Gathered(Struct, frozen=True, kw_only=True):
@@ -20,6 +20,21 @@ class Gathered(Struct, frozen=True, kw_only=True):
 
 class GatherFailed(Struct, frozen=True, kw_only=True):
     """Nothing could be looked up, so nothing can be decided."""
+
+    at: datetime
+
+
+class Counted(Struct, frozen=True, kw_only=True):
+    """What the real systems told. `operation` None and no `resources` mean: as the call said."""
+
+    at: datetime
+    radii: tuple[Radius, ...]
+    operation: Operation | None = None
+    resources: tuple[Resource, ...] = ()
+
+
+class CountFailed(Struct, frozen=True, kw_only=True):
+    """A real system could not be asked, so what would be touched is not known."""
 
     at: datetime
 
@@ -67,6 +82,7 @@ class SnapshotTaken(Struct, frozen=True, kw_only=True):
 
     at: datetime
     snapshot_id: str
+    saved: tuple[Saved, ...] = ()
 
 
 class SnapshotFailed(Struct, frozen=True, kw_only=True):
@@ -99,6 +115,8 @@ class Cancelled(Struct, frozen=True, kw_only=True):
 Event = (
     Gathered
     | GatherFailed
+    | Counted
+    | CountFailed
     | Written
     | WriteFailed
     | Approved

@@ -15,12 +15,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from clearance.core import drafts, redact
-from clearance.core.commands import AskApproval, Command, Execute, Finish, Gather, TakeSnapshot, Write
+from clearance.core.commands import AskApproval, Command, Count, Execute, Finish, Gather, TakeSnapshot, Write
 from clearance.core.decide import combine, denial, is_liftable, without_transforms
-from clearance.core.enrich import merge_facts
+from clearance.core.enrich import merge_facts, uncounted, with_counts
 from clearance.core.events import (
     Approved,
     Cancelled,
+    Counted,
+    CountFailed,
     Event,
     Executed,
     Expired,
@@ -41,12 +43,14 @@ from clearance.core.model import (
     Draft,
     Durability,
     Effect,
+    Finding,
     ObligationKind,
     OutcomeStatus,
+    Radius,
     ReasonCode,
     RecordKind,
     Request,
-    Snapshot,
+    Saved,
     Transform,
     Verdict,
 )
@@ -56,8 +60,10 @@ class State(StrEnum):
     """Where an action is. Only EXECUTING and later may have changed the world."""
 
     GATHERING = "gathering"
+    COUNTING = "counting"  # the real systems are asked; what they tell may yet refuse it
     DECIDED = "decided"  # a decision is being written; nothing has run
     HELD = "held"
+    RECOUNTING = "recounting"  # approved; is it still no more than what was approved?
     SAVING = "saving"
     EXECUTING = "executing"
     CLOSING = "closing"  # the last record is being written
@@ -69,11 +75,14 @@ class Mediation(Struct, frozen=True, kw_only=True):
 
     state: State
     request: Request
+    findings: tuple[Finding, ...] = ()
     decision: Decision | None = None
     arguments: dict[str, Any] = {}  # as they will run
     redacted: tuple[str, ...] = ()
     approved_by: tuple[str, ...] = ()
+    radii: tuple[Radius, ...] = ()
     snapshot_id: str = ""
+    saved: tuple[Saved, ...] = ()
     intent: Draft | None = None  # as written before it ran; its outcome repeats whose it is
     outcome: OutcomeStatus | None = None
 
@@ -102,8 +111,11 @@ def begin(request: Request) -> Step:
 
 def step(mediation: Mediation, event: Event, judge: Judge) -> Step:
     """One event in, one command out; None once everything has been said."""
-    if mediation.state is State.GATHERING and isinstance(event, Gathered):
-        return _decide(mediation, event, judge)
+    match mediation.state, event:
+        case State.GATHERING, Gathered():
+            return _gathered(mediation, event, judge)
+        case State.COUNTING, Counted():
+            return _counted(mediation, event, judge)
     row = _ROWS.get((mediation.state, type(event)), _no_row)
     return row(mediation, event)
 
@@ -111,16 +123,38 @@ def step(mediation: Mediation, event: Event, judge: Judge) -> Step:
 # What was gathered becomes a decision.
 
 
-def _decide(mediation: Mediation, event: Gathered, judge: Judge) -> Step:
+def _gathered(mediation: Mediation, event: Gathered, judge: Judge) -> Step:
     request = mediation.request
     if event.facts:
         request = replace(request, facts=merge_facts(request.facts, event.facts))
-    decision = combine(judge.verdicts(request), event.findings, policy_version=judge.version)
-    mediation = replace(mediation, request=request, decision=decision)
+    mediation = replace(mediation, request=request, findings=event.findings)
+    if not request.context.systems:
+        return _decide(mediation, judge, event.at)
+    decision = combine(judge.verdicts(uncounted(request)), event.findings, policy_version=judge.version)
+    if decision.effect is Effect.DENY and decision.reasons[0].certain and not is_liftable(decision):
+        return _decided(mediation, decision, event.at)  # whatever the count is: no system is asked for it
+    return replace(mediation, state=State.COUNTING), Count(request=request)
+
+
+def _counted(mediation: Mediation, event: Counted, judge: Judge) -> Step:
+    request = with_counts(
+        mediation.request, event.radii, at=event.at, operation=event.operation, resources=event.resources
+    )
+    return _decide(replace(mediation, request=request, radii=event.radii), judge, event.at)
+
+
+def _decide(mediation: Mediation, judge: Judge, at: datetime) -> Step:
+    verdicts = judge.verdicts(mediation.request)
+    decision = combine(verdicts, mediation.findings, policy_version=judge.version)
+    return _decided(mediation, decision, at)
+
+
+def _decided(mediation: Mediation, decision: Decision, at: datetime) -> Step:
+    mediation = replace(mediation, decision=decision)
     if decision.effect is Effect.DENY:
         kind = RecordKind.HOLD if is_liftable(decision) else RecordKind.REFUSAL
-        return _write(replace(mediation, state=State.DECIDED), kind, event.at)
-    return _clear(mediation, event.at)
+        return _write(replace(mediation, state=State.DECIDED), kind, at)
+    return _clear(mediation, at)
 
 
 def _clear(mediation: Mediation, at: datetime) -> Step:
@@ -158,7 +192,8 @@ _THE_DOORS = frozenset({ObligationKind.TRANSFORM, ObligationKind.LIMIT})
 def _decision_written(mediation: Mediation, _: Written) -> Step:
     assert mediation.decision is not None
     if mediation.decision.effect is Effect.ALLOW:
-        if any(isinstance(owed, Snapshot) for owed in mediation.decision.obligations):
+        owed = {KIND_OF[type(duty)] for duty in mediation.decision.obligations}
+        if ObligationKind.SNAPSHOT in owed.difference(mediation.request.context.honours):
             return replace(mediation, state=State.SAVING), TakeSnapshot(request=mediation.request)
         return _execute(mediation)
     if is_liftable(mediation.decision):
@@ -174,7 +209,7 @@ def _decision_not_written(mediation: Mediation, _: WriteFailed) -> Step:
 
 def _ask(mediation: Mediation) -> Step:
     policy = _approvals(mediation)[len(mediation.approved_by)]
-    return mediation, AskApproval(request=mediation.request, policy=policy)
+    return mediation, AskApproval(request=mediation.request, policy=policy, radii=mediation.radii)
 
 
 def _approvals(mediation: Mediation) -> list[str]:
@@ -187,16 +222,31 @@ def _approved(mediation: Mediation, event: Approved) -> Step:
     mediation = replace(mediation, approved_by=(*mediation.approved_by, event.by))
     if len(mediation.approved_by) < len(_approvals(mediation)):
         return _ask(mediation)
+    if mediation.request.context.systems:
+        return replace(mediation, state=State.RECOUNTING), Count(request=mediation.request)
+    return _lifted(mediation, event.at)
+
+
+def _recounted(mediation: Mediation, event: Counted) -> Step:
+    """An approval holds for what was shown: no other system, and nothing more of it."""
+    shown = {radius.system: radius for radius in mediation.radii}
+    if not all(radius.system in shown and radius.within(shown[radius.system]) for radius in event.radii):
+        message = "What the action would touch changed after it was approved; nothing was run. Ask again."
+        return _refuse(mediation, ReasonCode.RADIUS_CHANGED, message, event.at)
+    return _lifted(replace(mediation, radii=event.radii), event.at)
+
+
+def _lifted(mediation: Mediation, at: datetime) -> Step:
     assert mediation.decision is not None
     lifted = replace(mediation.decision, effect=Effect.ALLOW)
-    return _clear(replace(mediation, decision=lifted), event.at)
+    return _clear(replace(mediation, decision=lifted), at)
 
 
 def _snapshot_taken(mediation: Mediation, event: SnapshotTaken) -> Step:
     if mediation.snapshot_id:
         return _no_row(mediation, event)
-    saved = replace(mediation, snapshot_id=event.snapshot_id)
-    return _write(saved, RecordKind.SNAPSHOT, event.at)
+    taken = replace(mediation, snapshot_id=event.snapshot_id, saved=event.saved)
+    return _write(taken, RecordKind.SNAPSHOT, event.at)
 
 
 def _snapshot_written(mediation: Mediation, event: Written) -> Step:
@@ -256,9 +306,13 @@ def _write(mediation: Mediation, kind: RecordKind, at: datetime) -> Step:
         mediation.decision,
         at=at,
         arguments=mediation.arguments,
-        redacted=mediation.redacted,
-        approved_by=mediation.approved_by,
-        snapshot_id=mediation.snapshot_id,
+        progress=drafts.Progress(
+            redacted=mediation.redacted,
+            approved_by=mediation.approved_by,
+            radius=mediation.radii,
+            snapshot_id=mediation.snapshot_id,
+            saved=mediation.saved,
+        ),
     )
     if kind is RecordKind.INTENT:
         mediation = replace(mediation, intent=draft)
@@ -284,12 +338,18 @@ _NO_APPROVER = "This needs a person's approval, and nobody can be asked here; no
 _NO_SNAPSHOT = "The policy asks for a snapshot first, and nothing here can take one; nothing was run."
 _cancelled = _refusing(ReasonCode.CANCELLED, "The caller went away before the action ran.")
 
-# Every row but the first, (GATHERING, Gathered), which alone needs the policies.
+_not_counted = _refusing(
+    ReasonCode.FACTS_UNAVAILABLE, "What the action would touch could not be looked up; nothing was run."
+)
+
+# Every row but (GATHERING, Gathered) and (COUNTING, Counted), which alone need the policies.
 _ROWS: dict[tuple[State, type], Callable[[Mediation, Any], Step]] = {
-    (State.GATHERING, GatherFailed): _refusing(
-        ReasonCode.FACTS_UNAVAILABLE, "What the action would touch could not be looked up; nothing was run."
-    ),
+    (State.GATHERING, GatherFailed): _not_counted,
     (State.GATHERING, Cancelled): _cancelled,
+    (State.COUNTING, CountFailed): _not_counted,
+    (State.COUNTING, GatherFailed): _not_counted,
+    (State.COUNTING, Unavailable): _not_counted,
+    (State.COUNTING, Cancelled): _cancelled,
     (State.DECIDED, Written): _decision_written,
     (State.DECIDED, WriteFailed): _decision_not_written,
     (State.DECIDED, Cancelled): _cancelled,
@@ -298,6 +358,10 @@ _ROWS: dict[tuple[State, type], Callable[[Mediation, Any], Step]] = {
     (State.HELD, Expired): _refusing(ReasonCode.APPROVAL_EXPIRED, "Nobody approved this action in time."),
     (State.HELD, Unavailable): _refusing(ReasonCode.APPROVAL_UNAVAILABLE, _NO_APPROVER),
     (State.HELD, Cancelled): _cancelled,
+    (State.RECOUNTING, Counted): _recounted,
+    (State.RECOUNTING, CountFailed): _not_counted,
+    (State.RECOUNTING, Unavailable): _not_counted,
+    (State.RECOUNTING, Cancelled): _cancelled,
     (State.SAVING, SnapshotTaken): _snapshot_taken,
     (State.SAVING, Written): _snapshot_written,
     (State.SAVING, SnapshotFailed): _refusing(

@@ -96,7 +96,10 @@ async def outcome(asked: Asked) -> Recorded:
     """The other half of the hot path."""
     report: OutcomeReport = asked.body
     point = asked.door.assembly.control_point
-    draft = point.outcome_draft(asked.path["action_id"], report, agent=asked.caller.only_agent())
+    action_id = asked.path["action_id"]
+    draft = point.outcome_draft(action_id, report, agent=asked.caller.only_agent())
+    if point.has_saved(action_id):
+        await asyncio.to_thread(point.settle, action_id)
     return await _append(asked, draft)
 
 

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from clearance.errors import AuthenticationError, ClearanceError, ForbiddenError, RequestError
-from clearance.gateway import actions, agents, authzen, health, openapi, policies
+from clearance.gateway import actions, agents, authzen, health, openapi, policies, recovery
 from clearance.gateway.body import decode, read
 from clearance.gateway.endpoint import NOBODY, Access, Asked, Caller, Door, Endpoint
 from clearance.gateway.errors import answer_to
@@ -31,6 +31,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *actions.ENDPOINTS,
+    *recovery.ENDPOINTS,
     *policies.ENDPOINTS,
     *agents.ENDPOINTS,
     *authzen.ENDPOINTS,

@@ -13,9 +13,12 @@ from clearance.errors import (
     ConflictError,
     ForbiddenError,
     NotFoundError,
-    PolicyError,
+    PolicyViolationError,
+    RecoveryError,
     RequestError,
+    RestoreConflictError,
     StoreError,
+    SystemUnavailableError,
 )
 
 
@@ -30,11 +33,17 @@ class ProblemBody(Struct, frozen=True):
 
 
 class ErrorBody(Struct, frozen=True, omit_defaults=True):
-    """`code` is stable; `message` says what to do."""
+    """`code` is stable; `message` says what to do.
+
+    `keys` names what is in conflict (`restore_conflict`); `reason_code` and `action_id` tell of a refusal.
+    """
 
     code: str
     message: str
     problems: tuple[ProblemBody, ...] = ()
+    keys: tuple[str, ...] = ()
+    reason_code: str = ""
+    action_id: str = ""
 
 
 class ErrorAnswer(Struct, frozen=True):
@@ -48,7 +57,10 @@ _STATUS: tuple[tuple[type[ClearanceError], HTTPStatus], ...] = (
     (ForbiddenError, HTTPStatus.FORBIDDEN),
     (NotFoundError, HTTPStatus.NOT_FOUND),
     (ConflictError, HTTPStatus.CONFLICT),
-    (PolicyError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (ConfigurationError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (PolicyViolationError, HTTPStatus.FORBIDDEN),
+    (RecoveryError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (SystemUnavailableError, HTTPStatus.SERVICE_UNAVAILABLE),
     (StoreError, HTTPStatus.SERVICE_UNAVAILABLE),
     (RequestError, HTTPStatus.BAD_REQUEST),
 )
@@ -70,8 +82,18 @@ def answer_to(error: Exception) -> tuple[HTTPStatus, ErrorAnswer]:
         return status, ErrorAnswer(ErrorBody(error.reason, str(error)))
     for kind, status in _STATUS:
         if isinstance(error, kind):
-            return status, ErrorAnswer(ErrorBody(error.code, str(error), _problems(error)))
+            return status, ErrorAnswer(_body(error))
     return HTTPStatus.INTERNAL_SERVER_ERROR, _INTERNAL
+
+
+def _body(error: ClearanceError) -> ErrorBody:
+    match error:
+        case RestoreConflictError():
+            return ErrorBody(error.code, str(error), keys=error.keys)
+        case PolicyViolationError():
+            return ErrorBody(error.code, str(error), reason_code=error.reason_code, action_id=error.action_id)
+        case _:
+            return ErrorBody(error.code, str(error), _problems(error))
 
 
 def _problems(error: ClearanceError) -> tuple[ProblemBody, ...]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from msgspec import Struct
+from msgspec.structs import replace
 
 from clearance.core import drafts
 from clearance.core.enrich import derive_facts
@@ -22,13 +25,21 @@ from clearance.core.model import (
 )
 from clearance.core.normalize import normalize
 from clearance.core.policy import PolicySet
-from clearance.errors import ConflictError, ForbiddenError, NotFoundError, RequestError
-from clearance.ports import Journal
+from clearance.errors import (
+    ClearanceError,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    PolicyViolationError,
+    RequestError,
+)
+from clearance.ports import Approvals, Journal, Target
 from clearance.runtime.mediator import AsyncAppend, Clock, Mediator
 from clearance.runtime.memory import Memory
-from clearance.runtime.names import NewId
+from clearance.runtime.names import NewId, snapshot_of
 from clearance.runtime.policy_book import PolicyBook
 from clearance.runtime.recent import Recent
+from clearance.runtime.systems import Systems
 
 _OPEN_KEPT = 4_096  # cleared actions whose report needs no look-up in the journal
 _RUNS_KEPT = 4_096  # runs whose goal needs none either
@@ -49,15 +60,26 @@ class ControlPoint:
     Methods that end in `_draft` make a record and leave it to a door on an event loop to append it.
     """
 
-    def __init__(self, journal: Journal, policies: PolicyBook, *, clock: Clock, new_id: NewId) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        policies: PolicyBook,
+        *,
+        clock: Clock,
+        new_id: NewId,
+        systems: Systems | None = None,
+        approvals: Approvals | None = None,
+    ) -> None:
         self.journal = journal
         self.policies = policies
+        self.systems = Systems() if systems is None else systems
         self._clock = clock
         self._new_id = new_id
         self._memory = Memory(journal)
-        self._mediator = Mediator(journal, self._memory, clock=clock)
+        self._mediator = Mediator(journal, self._memory, clock=clock, approvals=approvals)
         self._runs: Recent[Run] = Recent(_RUNS_KEPT)
         self._open: Recent[Draft] = Recent(_OPEN_KEPT)
+        self._unsettled: Recent[tuple[str, ...]] = Recent(_OPEN_KEPT)
 
     # Runs
 
@@ -118,17 +140,52 @@ class ControlPoint:
 
     # Actions
 
-    def clear(self, call: ActionCall, principal: Principal, *, door: str) -> CheckResult:
+    def clear(
+        self, call: ActionCall, principal: Principal, *, door: str, target: Target | None = None
+    ) -> CheckResult:
         """Decide one action and make the decision durable. On `allowed` the caller runs it, then reports.
+
+        `target` is what the door itself will touch; without one the configured systems are looked through.
 
         Raises RequestError, NotFoundError, ForbiddenError, StoreError; then, too, the action may not run.
         """
+        policies = self.policies.current()
+        request = self.read(call, principal, door=door, policies=policies)
+        request, target = self._targeted(request, target)
+        return self._answer(self._mediator.clear(request, policies, target))
+
+    def snapshot(self, call: ActionCall, principal: Principal, *, door: str) -> str:
+        """Clear a request to save state, save it, and give back the snapshot's id.
+
+        Raises what `clear` does, NotFoundError when no configured system holds the resource,
+        PolicyViolationError, RecoveryError, SystemUnavailableError.
+        """
+        policies = self.policies.current()
+        request, target = self._targeted(self.read(call, principal, door=door, policies=policies), None)
+        if target is None:
+            raise NotFoundError("No configured system holds this resource; map it under `resources:`.")
+        result = self._answer(self._mediator.clear(request, policies, target))
+        if result.blocked:
+            raise PolicyViolationError(
+                result.reason, reason_code=result.reason_code, action_id=result.action_id
+            )
+        snapshot_id = snapshot_of(result.action_id)
+        try:
+            saved = target.save(request, snapshot_id=snapshot_id)
+        except BaseException as error:
+            told = OutcomeReport(status=OutcomeStatus.FAILED, error=f"{type(error).__name__}: {error}")
+            self.report(result.action_id, told)
+            raise
+        kept = OutcomeReport(status=OutcomeStatus.SUCCEEDED, result=[part.count for part in saved])
+        self.report(result.action_id, kept)
+        return snapshot_id
+
+    def read(self, call: ActionCall, principal: Principal, *, door: str, policies: PolicySet) -> Request:
+        """A call as it will be judged, in its run, which is begun where the call names none."""
         run, draft = self._run_of(call, principal)
         if draft is not None:
             self.journal.append([draft], durability=Durability.PROCESS)  # the intent's fsync covers it
-        policies = self.policies.current()
-        request = self._request(call, principal, run, door, policies)
-        return self._answer(self._mediator.clear(request, policies))
+        return self._request(call, principal, run, door, policies)
 
     async def aclear(
         self, call: ActionCall, principal: Principal, *, door: str, append: AsyncAppend
@@ -138,28 +195,46 @@ class ControlPoint:
         if draft is not None:
             await append([draft], Durability.PROCESS)
         policies = self.policies.current()
-        request = self._request(call, principal, run, door, policies)
-        return self._answer(await self._mediator.aclear(request, policies, append))
+        request, target = self._targeted(self._request(call, principal, run, door, policies), None)
+        return self._answer(await self._mediator.aclear(request, policies, append, target))
 
     def report(self, action_id: str, report: OutcomeReport, *, agent: str = "") -> None:
         """Record how an action ended. Raises NotFoundError, ConflictError, ForbiddenError, StoreError."""
         draft = self.outcome_draft(action_id, report, agent=agent)
+        self.settle(action_id)
         self.journal.append([draft], durability=Durability.PROCESS)
+
+    def has_saved(self, action_id: str) -> bool:
+        """Whether state was saved for an open action, so that `settle` has something to do."""
+        return self._unsettled.get(action_id) is not None
+
+    def settle(self, action_id: str) -> None:
+        """Let the systems that saved state for an action note how it left them. Before its outcome is told.
+
+        A system that cannot be reached leaves the snapshot unsettled: its undo will tell fewer changes apart.
+        """
+        for name in self._unsettled.pop(action_id) or ():
+            with suppress(ClearanceError):
+                self.systems.system(name).settle(snapshot_of(action_id))
 
     def outcome_draft(self, action_id: str, report: OutcomeReport, *, agent: str = "") -> Draft:
         """The record that closes an action. `agent`, if given, must be the action's own."""
-        intent: Draft | Record = self._open.pop(action_id) or self._intent(action_id)
+        intent: Draft | Record = self._open.pop(action_id) or self._unreported(action_id)
         if agent and intent.agent != agent:
             raise ForbiddenError("This action belongs to another agent.")
         told = drafts.told(report.status, result=report.result, error=report.error)
         return drafts.outcome(intent, at=self._clock(), status=report.status, told=told)
 
-    def _intent(self, action_id: str) -> Record:
-        records = self.journal.action(action_id)
-        intent = next((record for record in records if record.kind is RecordKind.INTENT), None)
-        if intent is None:
-            raise NotFoundError("No action of this id was ever cleared.")
-        for record in records:
+    def intent(self, action_id: str) -> Record:
+        """The record that a cleared action was written with before it ran. Raises NotFoundError."""
+        for record in self.journal.action(action_id):
+            if record.kind is RecordKind.INTENT:
+                return record
+        raise NotFoundError("No action of this id was ever cleared.")
+
+    def _unreported(self, action_id: str) -> Record:
+        intent = self.intent(action_id)
+        for record in self.journal.action(action_id):
             if record.kind is RecordKind.OUTCOME and OutcomeStatus(record.status) not in _OPEN_ENDED:
                 raise ConflictError("The outcome of this action is already recorded.")
         return intent
@@ -184,11 +259,19 @@ class ControlPoint:
         )
         return read_call(call, principal, context, policies)
 
+    def _targeted(self, request: Request, target: Target | None) -> tuple[Request, Target | None]:
+        target = target or self.systems.target(request)
+        if target is None:
+            return request, None
+        return replace(request, context=replace(request.context, systems=target.systems)), target
+
     def _answer(self, mediation: Mediation) -> CheckResult:
         assert mediation.decision is not None
         context = mediation.request.context
         if mediation.intent is not None and not mediation.refused:
             self._open.put(context.action_id, mediation.intent)
+            if mediation.saved:
+                self._unsettled.put(context.action_id, tuple(saved.system for saved in mediation.saved))
         return CheckResult(
             action_id=context.action_id,
             run_id=context.run_id,
@@ -197,6 +280,8 @@ class ControlPoint:
             obligations=mediation.decision.obligations,
             arguments=mediation.arguments if mediation.redacted else None,
             policy_version=mediation.decision.policy_version,
+            radius=mediation.radii,
+            snapshot_id=mediation.snapshot_id,
         )
 
 

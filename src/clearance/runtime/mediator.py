@@ -2,83 +2,164 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
 
-from clearance.core.commands import Command, Execute, Finish, Gather, Write
-from clearance.core.events import Event, Gathered, GatherFailed, Unavailable, WriteFailed, Written
+from clearance.core.commands import AskApproval, Command, Count, Execute, Finish, TakeSnapshot, Write
+from clearance.core.events import (
+    Counted,
+    CountFailed,
+    Event,
+    Gathered,
+    GatherFailed,
+    SnapshotFailed,
+    SnapshotTaken,
+    Unavailable,
+    WriteFailed,
+    Written,
+)
 from clearance.core.mediation import Judge, Mediation, begin, step
 from clearance.core.model import Draft, Durability, Effect, Record, Request, Verdict
 from clearance.core.policy import History, PolicySet
-from clearance.errors import StoreError
-from clearance.ports import Journal
+from clearance.errors import ClearanceError, StoreError
+from clearance.ports import Approvals, Journal, Target
 from clearance.runtime.memory import Memory
+from clearance.runtime.names import snapshot_of
+from clearance.runtime.systems import operation_of, radii_of, understood
 
 Clock = Callable[[], datetime]
 AsyncAppend = Callable[[list[Draft], Durability], Awaitable[list[Record]]]
+Step = tuple[Mediation, Command | None]
+
+_LOG = logging.getLogger("clearance")
+_ASKS_THE_WORLD = (Count, AskApproval, TakeSnapshot)
 
 
 class Mediator:
     """Carries an action from its request to EXECUTING, where the door runs it, or to DONE.
 
-    Nobody can be asked and nothing can be snapshotted through it yet: both are answered `Unavailable`,
-    and the machine refuses.
+    Nobody can be asked without `approvals`, and nothing counted or saved without a target: that is answered
+    `Unavailable`, and the machine refuses.
     """
 
-    def __init__(self, journal: Journal, memory: Memory, *, clock: Clock) -> None:
+    def __init__(
+        self, journal: Journal, memory: Memory, *, clock: Clock, approvals: Approvals | None = None
+    ) -> None:
         self._journal = journal
         self._memory = memory
         self._clock = clock
+        self._approvals = approvals
         self._lock = threading.Lock()  # decide and count as one, or two calls pass where one may
 
-    def clear(self, request: Request, policies: PolicySet) -> Mediation:
+    def clear(self, request: Request, policies: PolicySet, target: Target | None = None) -> Mediation:
         """Decide, and make the decision durable. Ends in EXECUTING (the caller runs it now) or DONE."""
         mediation, command = begin(request)
         while not isinstance(command, (Execute, Finish)):
-            is_written = False
             if isinstance(command, Write):
+                is_written = False
                 with suppress(StoreError):
                     self._journal.append([command.draft], durability=command.durability)
                     is_written = True
-            mediation, command = self._next(mediation, command, policies, is_written=is_written)
+                mediation, command = self._written(mediation, is_written=is_written)
+            elif isinstance(command, _ASKS_THE_WORLD):
+                mediation, command = self._told(mediation, self._ask(command, target), policies)
+            else:
+                mediation, command = self._gather(mediation, policies)
         return mediation
 
-    async def aclear(self, request: Request, policies: PolicySet, append: AsyncAppend) -> Mediation:
-        """The same, with the event loop free while the store writes."""
+    async def aclear(
+        self, request: Request, policies: PolicySet, append: AsyncAppend, target: Target | None = None
+    ) -> Mediation:
+        """The same, with the event loop free while the store writes and the systems are asked."""
         mediation, command = begin(request)
         while not isinstance(command, (Execute, Finish)):
-            is_written = False
             if isinstance(command, Write):
+                is_written = False
                 with suppress(StoreError):
                     await append([command.draft], command.durability)
                     is_written = True
-            mediation, command = self._next(mediation, command, policies, is_written=is_written)
+                mediation, command = self._written(mediation, is_written=is_written)
+            elif isinstance(command, _ASKS_THE_WORLD):
+                event = await asyncio.to_thread(self._ask, command, target)
+                mediation, command = self._told(mediation, event, policies)
+            else:
+                mediation, command = self._gather(mediation, policies)
         return mediation
 
-    def _next(
-        self, mediation: Mediation, command: Command | None, policies: PolicySet, *, is_written: bool
-    ) -> tuple[Mediation, Command | None]:
-        if isinstance(command, Gather):
-            return self._decide(mediation, policies)
+    def _written(self, mediation: Mediation, *, is_written: bool) -> Step:
         at = self._clock()
-        event: Event = Unavailable(at=at)
-        if isinstance(command, Write):
-            event = Written(at=at) if is_written else WriteFailed(at=at)
+        return step(mediation, Written(at=at) if is_written else WriteFailed(at=at), _NO_RULES)
+
+    def _gather(self, mediation: Mediation, policies: PolicySet) -> Step:
+        return self._judge(mediation, Gathered(at=self._clock()), policies)
+
+    def _told(self, mediation: Mediation, event: Event, policies: PolicySet) -> Step:
+        if isinstance(event, Counted):
+            return self._judge(mediation, event, policies)
         return step(mediation, event, _NO_RULES)
 
-    def _decide(self, mediation: Mediation, policies: PolicySet) -> tuple[Mediation, Command | None]:
+    def _judge(self, mediation: Mediation, event: Event, policies: PolicySet) -> Step:
         with self._lock:
             try:
                 history = self._memory.history(policies, mediation.request)
             except StoreError:
                 return step(mediation, GatherFailed(at=self._clock()), _NO_RULES)
-            judge = _Rules(policies, history)
-            mediation, command = step(mediation, Gathered(at=self._clock()), judge)
+            mediation, command = step(mediation, event, _Rules(policies, history))
             if mediation.decision is not None and mediation.decision.effect is Effect.ALLOW:
                 self._memory.cleared(mediation.request)
             return mediation, command
+
+    def _ask(self, command: Command, target: Target | None) -> Event:
+        """What a real system or a person says. Blocks for as long as they take."""
+        match command:
+            case Count(request=request) if target is not None:
+                return self._counted(request, target)
+            case TakeSnapshot(request=request) if target is not None:
+                return self._saved(request, target)
+            case AskApproval() if self._approvals is not None:
+                return self._approved(command, self._approvals, target)
+            case _:
+                return Unavailable(at=self._clock())
+
+    def _counted(self, request: Request, target: Target) -> Event:
+        try:
+            measured = target.measure(request)
+        except ClearanceError as error:
+            _say(request, error)
+            return CountFailed(at=self._clock())
+        return Counted(
+            at=self._clock(),
+            radii=radii_of(measured),
+            operation=operation_of(measured),
+            resources=understood(request, measured, target),
+        )
+
+    def _saved(self, request: Request, target: Target) -> Event:
+        snapshot_id = snapshot_of(request.context.action_id)
+        try:
+            saved = target.save(request, snapshot_id=snapshot_id)
+        except ClearanceError as error:
+            _say(request, error)
+            return SnapshotFailed(at=self._clock())
+        return SnapshotTaken(at=self._clock(), snapshot_id=snapshot_id, saved=saved)
+
+    def _approved(self, command: AskApproval, approvals: Approvals, target: Target | None) -> Event:
+        try:
+            if target is not None:
+                target.let_go()
+        except ClearanceError as error:
+            _say(command.request, error)
+            return Unavailable(at=self._clock())
+        return approvals.ask(command)
+
+
+def _say(request: Request, error: ClearanceError) -> None:
+    """The cause is for the operator; its message names no value."""
+    _LOG.warning("action %s: %s: %s", request.context.action_id, error.code, error)
 
 
 class _Rules(Judge):

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from clearance.core.model import ActionCall, CheckResult, OutcomeReport, OutcomeStatus, Record
+from clearance.core.model import (
+    ActionCall,
+    CheckResult,
+    OutcomeReport,
+    OutcomeStatus,
+    Record,
+    RestoreMode,
+    Saved,
+    Undone,
+)
 from clearance.ports import PolicyVersion, RecordQuery, RunQuery, RunSummary
 
 
@@ -42,6 +51,16 @@ class Backend(Protocol):
     def replace_policy(self, name: str, policy: dict[str, Any]) -> PolicyVersion: ...
 
     def delete_policy(self, name: str) -> PolicyVersion: ...
+
+    def snapshot(
+        self, resource: str | tuple[str, ...], *, record_ids: list[Any] | None, agent: str, run_id: str
+    ) -> str: ...
+
+    def undo(self, of: str, *, mode: RestoreMode, agent: str, run_id: str) -> Undone: ...
+
+    def undo_run(self, run_id: str, *, mode: RestoreMode, agent: str) -> list[Undone]: ...
+
+    def verify(self, snapshot_id: str) -> list[Saved]: ...
 
     def close(self) -> None: ...
 

@@ -19,6 +19,9 @@ from clearance.core.model import (
     OutcomeReport,
     OutcomeStatus,
     Record,
+    RestoreMode,
+    Saved,
+    Undone,
 )
 from clearance.errors import ClearanceError
 from clearance.ports import PolicyVersion, RunQuery, RunSummary
@@ -143,6 +146,40 @@ class Client:
         where = self._environment if environment is None else Environment(environment)
         return Run(self.backend, agent=self._agent if agent is None else agent, goal=goal, environment=where)
 
+    def snapshot(self, resource: str | Sequence[str], *, record_ids: Sequence[Any] | None = None) -> str:
+        """Save the state of a configured resource, or of these records of it; the id is for `rollback`.
+
+        Raises NotFoundError when no configured system holds it, PolicyViolationError, RecoveryError,
+        SystemUnavailableError.
+        """
+        ids = None if record_ids is None else list(record_ids)
+        names = resource if isinstance(resource, str) else tuple(resource)
+        return self.backend.snapshot(names, record_ids=ids, agent=self._whose(), run_id=self._inside_run())
+
+    def rollback(self, snapshot_id: str, *, mode: RestoreMode | str = RestoreMode.ALL) -> Undone:
+        """Put back what a snapshot holds. `mode="plan"` changes nothing and tells what would be done;
+        `mode="free"` leaves out what somebody changed since. Again is ALREADY_UNDONE.
+
+        Raises RestoreConflictError (its `keys` name what was changed since; nothing was restored),
+        NotFoundError, PolicyViolationError, RecoveryError, SystemUnavailableError.
+        """
+        return self.undo(snapshot_id, mode=mode)
+
+    def undo(self, action: str | CheckResult, *, mode: RestoreMode | str = RestoreMode.ALL) -> Undone:
+        """Put back what one action changed, wherever its state was captured. See `rollback`."""
+        action_id = action if isinstance(action, str) else action.action_id
+        return self.backend.undo(
+            action_id, mode=RestoreMode(mode), agent=self._whose(), run_id=self._inside_run()
+        )
+
+    def undo_run(self, run_id: str, *, mode: RestoreMode | str = RestoreMode.ALL) -> list[Undone]:
+        """Undo every action of a run that changed something, newest first; it stops at a conflict."""
+        return self.backend.undo_run(run_id, mode=RestoreMode(mode), agent=self._whose())
+
+    def verify(self, snapshot_id: str) -> list[Saved]:
+        """Read a snapshot whole. Raises RecoveryError where it is not as it was saved, NotFoundError."""
+        return self.backend.verify(snapshot_id)
+
     def runs(self, *, agent: str = "", limit: int = 50) -> list[RunSummary]:
         """The newest runs."""
         return self.backend.runs(RunQuery(agent=agent, limit=limit))
@@ -191,6 +228,16 @@ class Client:
                     self._run_id = self.backend.start_run(agent=self._agent, goal="", parent_run_id="")
         whose = {"agent": self._agent, "run_id": self._run_id, "environment": self._environment}
         return self.backend, whose
+
+    def _inside_run(self) -> str:
+        run = current_run.get()
+        if run is not None and run.backend is self.backend:
+            return run.run_id
+        return str(self.outside_run()[1]["run_id"])
+
+    def _whose(self) -> str:
+        run = current_run.get()
+        return run.agent if run is not None and run.backend is self.backend else self._agent
 
     def _call(
         self,

@@ -14,8 +14,11 @@ from clearance.core.model import (
     OutcomeStatus,
     Principal,
     Record,
+    RestoreMode,
+    Saved,
+    Undone,
 )
-from clearance.ports import PolicyVersion, RecordQuery, RunQuery, RunSummary
+from clearance.ports import PolicyVersion, RecordQuery, RunQuery, RunSummary, Target
 from clearance.runtime.async_writer import AsyncWriter
 from clearance.wiring import assemble
 
@@ -36,6 +39,10 @@ class EmbeddedBackend:
     def clear(self, call: ActionCall) -> CheckResult:
         return self._point.clear(call, Principal(agent=call.agent), door=_DOOR)
 
+    def clear_at(self, call: ActionCall, target: Target, *, door: str) -> CheckResult:
+        """For a door of this process that itself touches the real system."""
+        return self._point.clear(call, Principal(agent=call.agent), door=door, target=target)
+
     async def aclear(self, call: ActionCall) -> CheckResult:
         append = self._async_writer().append
         return await self._point.aclear(call, Principal(agent=call.agent), door=_DOOR, append=append)
@@ -45,6 +52,8 @@ class EmbeddedBackend:
 
     async def areport(self, action_id: str, report: OutcomeReport) -> None:
         draft = self._point.outcome_draft(action_id, report)
+        if self._point.has_saved(action_id):
+            await asyncio.to_thread(self._point.settle, action_id)
         await self._async_writer().append([draft], Durability.PROCESS)
 
     def start_run(self, *, agent: str, goal: str, parent_run_id: str) -> str:
@@ -85,6 +94,23 @@ class EmbeddedBackend:
 
     def delete_policy(self, name: str) -> PolicyVersion:
         return self._point.policies.delete(name, by=_BY)
+
+    def snapshot(
+        self, resource: str | tuple[str, ...], *, record_ids: list[Any] | None, agent: str, run_id: str
+    ) -> str:
+        return self.assembly.recovery.snapshot(
+            resource, Principal(agent=agent), record_ids=record_ids, run_id=run_id, door=_DOOR
+        )
+
+    def undo(self, of: str, *, mode: RestoreMode, agent: str, run_id: str) -> Undone:
+        principal = Principal(agent=agent)
+        return self.assembly.recovery.undo(of, principal, mode=mode, run_id=run_id, door=_DOOR)
+
+    def undo_run(self, run_id: str, *, mode: RestoreMode, agent: str) -> list[Undone]:
+        return self.assembly.recovery.undo_run(run_id, Principal(agent=agent), mode=mode, door=_DOOR)
+
+    def verify(self, snapshot_id: str) -> list[Saved]:
+        return self.assembly.recovery.verify(snapshot_id)
 
     def close(self) -> None:
         self.assembly.close()

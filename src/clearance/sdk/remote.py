@@ -10,7 +10,16 @@ import msgspec
 
 from clearance.config import Settings
 from clearance.core import redact
-from clearance.core.model import ActionCall, CheckResult, OutcomeReport, OutcomeStatus, Record
+from clearance.core.model import (
+    ActionCall,
+    CheckResult,
+    OutcomeReport,
+    OutcomeStatus,
+    Record,
+    RestoreMode,
+    Saved,
+    Undone,
+)
 from clearance.errors import (
     AuthenticationError,
     ClearanceError,
@@ -19,19 +28,32 @@ from clearance.errors import (
     ForbiddenError,
     NotFoundError,
     PolicyError,
+    PolicyViolationError,
     Problem,
     ProtocolError,
+    RecoveryError,
     RequestError,
+    RestoreConflictError,
     StoreError,
+    SystemUnavailableError,
     UnreachableError,
 )
 from clearance.ports import PolicyVersion, RecordQuery, RunQuery, RunSummary
 
 T = TypeVar("T")
+_RECOVERY_SECONDS = 600.0  # a restore takes as long as what it restores is large
 _NONSENSE = "The control point's answer cannot be read; the action did not run. Is `url` a Clearance server?"
 _BY_CODE: dict[str, type[ClearanceError]] = {
     error.code: error
-    for error in (AuthenticationError, ForbiddenError, NotFoundError, ConflictError, StoreError)
+    for error in (
+        AuthenticationError,
+        ForbiddenError,
+        NotFoundError,
+        ConflictError,
+        StoreError,
+        RecoveryError,
+        SystemUnavailableError,
+    )
 }
 
 
@@ -39,6 +61,9 @@ class _ErrorBody(msgspec.Struct, frozen=True):
     code: str
     message: str
     problems: list[Problem] = []
+    keys: tuple[str, ...] = ()
+    reason_code: str = ""
+    action_id: str = ""
 
 
 class _ErrorAnswer(msgspec.Struct, frozen=True):
@@ -111,6 +136,23 @@ class RemoteBackend:
     def delete_policy(self, name: str) -> PolicyVersion:
         return self._ask("DELETE", f"/v1/policies/{_quoted(name)}", None, PolicyVersion)
 
+    def snapshot(
+        self, resource: str | tuple[str, ...], *, record_ids: list[Any] | None, agent: str, run_id: str
+    ) -> str:
+        wanted = {"resource": resource, "record_ids": record_ids, "agent": agent, "run_id": run_id}
+        return self._recover("/v1/snapshots", wanted, _Taken).snapshot_id
+
+    def undo(self, of: str, *, mode: RestoreMode, agent: str, run_id: str) -> Undone:
+        wanted = {"mode": mode, "agent": agent, "run_id": run_id}
+        return self._recover(f"/v1/actions/{_quoted(of)}/undo", wanted, Undone)
+
+    def undo_run(self, run_id: str, *, mode: RestoreMode, agent: str) -> list[Undone]:
+        wanted = {"mode": mode, "agent": agent}
+        return self._recover(f"/v1/runs/{_quoted(run_id)}/undo", wanted, _UndoneRun).undone
+
+    def verify(self, snapshot_id: str) -> list[Saved]:
+        return self._recover(f"/v1/snapshots/{_quoted(snapshot_id)}/verify", {}, _Verified).saved
+
     def close(self) -> None:
         self._http.close()
 
@@ -121,11 +163,21 @@ class RemoteBackend:
     def _post(self, path: str, body: Any, answer: type[T]) -> T:
         return self._ask("POST", path, body, answer)
 
+    def _recover(self, path: str, body: Any, answer: type[T]) -> T:
+        return self._ask("POST", path, body, answer, timeout_seconds=_RECOVERY_SECONDS)
+
     def _ask(
-        self, method: str, path: str, body: Any, answer: type[T], query: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        answer: type[T],
+        query: dict[str, str] | None = None,
+        timeout_seconds: float | None = None,
     ) -> T:
+        timeout = httpx.USE_CLIENT_DEFAULT if timeout_seconds is None else timeout_seconds
         try:
-            response = self._http.request(method, path, content=_encoded(body), params=query)
+            response = self._http.request(method, path, content=_encoded(body), params=query, timeout=timeout)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             _unreachable(error)
         return _read(response, answer)
@@ -144,6 +196,18 @@ class _Runs(msgspec.Struct, frozen=True):
 
 class _Records(msgspec.Struct, frozen=True):
     records: list[Record]
+
+
+class _Taken(msgspec.Struct, frozen=True):
+    snapshot_id: str
+
+
+class _UndoneRun(msgspec.Struct, frozen=True):
+    undone: list[Undone]
+
+
+class _Verified(msgspec.Struct, frozen=True):
+    saved: list[Saved]
 
 
 def _check(settings: Settings) -> None:
@@ -208,6 +272,10 @@ def _error(response: httpx.Response) -> ClearanceError:
         return ProtocolError(f"{_NONSENSE} (HTTP {response.status_code})")
     if told.code == PolicyError.code:
         return PolicyError(told.problems)
+    if told.code == PolicyViolationError.code:
+        return PolicyViolationError(told.message, reason_code=told.reason_code, action_id=told.action_id)
+    if told.code == RestoreConflictError.code:
+        return RestoreConflictError(told.message, keys=told.keys)
     if told.code in _BY_CODE:
         return _BY_CODE[told.code](told.message)
     if response.status_code >= 500:

@@ -34,7 +34,11 @@ def test_every_verb_is_listed_once() -> None:
     assert sorted(words) == sorted(set(words))
 
 
-@pytest.mark.parametrize("operation", list(Operation))
+def test_no_name_is_read_as_a_restore_which_rules_on_updates_do_not_meet() -> None:
+    assert suggested("restore").operation is Operation.UPDATE
+
+
+@pytest.mark.parametrize("operation", [verb for verb in Operation if verb is not Operation.RESTORE])
 def test_the_verbs_of_the_language_mean_themselves(operation: Operation) -> None:
     assert suggested(operation.value).operation is operation
 

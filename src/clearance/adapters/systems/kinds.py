@@ -7,7 +7,7 @@ is a directory of its own for what it saves outside the system.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -27,6 +27,47 @@ BUILT_IN: Final[dict[str, str]] = {
 }
 _GROUP = "clearance.systems"
 _EXTRAS = {"mysql": "mysql", "postgres": "postgres", "s3": "s3", "sqlite": "sqlite"}
+
+
+def openers(
+    systems: Mapping[str, Mapping[str, Any]], resources: Mapping[str, str], images: Path
+) -> dict[str, Callable[[], System]]:
+    """How to open each configured system, without opening any.
+
+    Raises ConfigurationError with everything that can be told to be wrong before.
+    """
+    problems = []
+    for name, given in systems.items():
+        kind = given.get("kind")
+        if not name.replace("-", "_").isidentifier():
+            problems.append(f"system `{name}`: a name is letters, digits, `_` and `-`")
+        if not isinstance(kind, str) or not _is_known(kind):
+            problems.append(f"system `{name}`: `kind` must be one of {', '.join(BUILT_IN)}, or a plug-in's")
+    for resource, value in resources.items():
+        if value.partition("/")[0] not in systems:
+            problems.append(f"resource `{resource}`: there is no system `{value.partition('/')[0]}`")
+    if problems:
+        raise ConfigurationError([Problem("wrong_value", text, "clearance.yaml") for text in problems])
+    return {name: opener(name, given, images) for name, given in systems.items()}
+
+
+def opener(name: str, given: Mapping[str, Any], images: Path) -> Callable[[], System]:
+    """Opens one system when it is called. `given` is its kind and its options."""
+    options = {key: value for key, value in given.items() if key != "kind"}
+    kind = str(given["kind"])
+    return lambda: open_system(kind, name, options, images=own_directory(images, name))
+
+
+def own_directory(images: Path, name: str) -> Path:
+    """Where a system keeps images. They hold what was in it: nobody else on this machine may read them."""
+    path = images / name
+    path.mkdir(parents=True, exist_ok=True)
+    images.chmod(0o700)
+    return path
+
+
+def _is_known(kind: str) -> bool:
+    return kind in BUILT_IN or any(entry.name == kind for entry in entry_points(group=_GROUP))
 
 
 def open_system(kind: str, name: str, options: Mapping[str, Any], *, images: Path) -> System:

@@ -27,6 +27,7 @@ from clearance.core.model.recovery import (
     RestoreMode,
     RestoreStatus,
     Saved,
+    Undone,
 )
 from clearance.core.model.request import Request
 from clearance.core.model.resource import Environment, Resource
@@ -85,5 +86,6 @@ __all__ = [
     "ToolSpec",
     "Touch",
     "Transform",
+    "Undone",
     "Verdict",
 ]

@@ -20,6 +20,7 @@ class Operation(StrEnum):
     EXECUTE = "execute"
     ADMIN = "admin"
     MODEL_CALL = "model_call"
+    RESTORE = "restore"  # put back what was saved; never read from a name, only said by who restores
     UNKNOWN = "unknown"
 
 

@@ -10,7 +10,10 @@ from clearance.core.model.obligation import ObligationKind
 
 
 class Context(Struct, frozen=True, kw_only=True):
-    """`at` is aware UTC. `honours` lists the obligations that the door can carry out itself."""
+    """`at` is aware UTC. `honours` lists the obligations that the door can carry out itself.
+
+    `systems` names the configured systems that the action touches: there it is counted before it is decided.
+    """
 
     run_id: str
     action_id: str
@@ -19,3 +22,4 @@ class Context(Struct, frozen=True, kw_only=True):
     door: str = "sdk"
     parent_id: str = ""
     honours: tuple[ObligationKind, ...] = ()
+    systems: tuple[str, ...] = ()

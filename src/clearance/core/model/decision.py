@@ -54,6 +54,7 @@ class ReasonCode(StrEnum):
     SNAPSHOT_FAILED = "snapshot_failed"
     OBLIGATION_NOT_SUPPORTED = "obligation_not_supported"
     FACTS_UNAVAILABLE = "facts_unavailable"
+    RADIUS_CHANGED = "radius_changed"
     FINDING = "finding"
     STORE_UNAVAILABLE = "store_unavailable"
     CANCELLED = "cancelled"

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from clearance.core.model.action import Operation
 from clearance.core.model.effects import EffectClass
+from clearance.core.model.resource import Environment
 
 
 class Exactness(StrEnum):
@@ -50,12 +51,14 @@ class Touch(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Radius(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything an action would touch. `how` says what counted it (`engine counters`, `closure`, …).
 
-    `system` is the configured name, `fingerprint` which real system answers to it now. `irreversible` lists,
-    in sentences, what no undo will return; `unknown` what could not be read or counted.
+    `system` is the configured name, `fingerprint` which real system answers to it now, and `environment` what
+    that system is. `irreversible` lists, in sentences, what no undo will return; `unknown` what could not be
+    read or counted.
     """
 
     system: str
     fingerprint: str
+    environment: Environment = Environment.UNKNOWN
     effects: frozenset[EffectClass]
     touches: tuple[Touch, ...] = ()
     how: str = ""
@@ -72,3 +75,17 @@ class Radius(Struct, frozen=True, kw_only=True, omit_defaults=True):
         if EffectClass.UNKNOWN in self.effects or not all(number is not None for number in numbers):
             return None
         return sum(number for number in numbers if number is not None)
+
+    def within(self, approved: Radius) -> bool:
+        """True where this is the same system and nothing more of it than was approved."""
+        if self.fingerprint != approved.fingerprint or not self.effects <= approved.effects:
+            return False
+        allowed = {(touch.resource, touch.operation): touch.count for touch in approved.touches}
+        return all(_fits(touch.count, allowed, touch) for touch in self.touches)
+
+
+def _fits(count: int | None, allowed: dict[tuple[str, Operation], int | None], touch: Touch) -> bool:
+    if count == 0:
+        return True
+    most = allowed.get((touch.resource, touch.operation))
+    return count is not None and most is not None and count <= most

@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
+
+T = TypeVar("T")
 
 GENESIS = "0" * 64  # the hash before the first record of a run, and before the first of a journal
 
@@ -86,6 +88,10 @@ class Record(Struct, frozen=True, kw_only=True):
     hash: str
     position: int
     chain: str
+
+    def decoded_as(self, kind: type[T]) -> T:
+        """The body as one of the bodies of `core.drafts`. Raises msgspec.ValidationError."""
+        return msgspec.json.decode(self.body, type=kind)
 
     def decoded(self) -> dict[str, Any]:
         """The body as plain values."""

@@ -61,6 +61,7 @@ class RestoreStatus(StrEnum):
     PARTIAL = "partial"
     CONFLICT = "conflict"
     ALREADY_UNDONE = "already_undone"
+    NOTHING_SAVED = "nothing_saved"  # no state was kept for the action: there is nothing to put back
 
 
 class Restored(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -78,6 +79,28 @@ class Restored(Struct, frozen=True, kw_only=True, omit_defaults=True):
     items: tuple[Item, ...] = ()
     verified: bool = False
     irreversible: tuple[str, ...] = ()
+
+
+class Undone(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What came of undoing one action, over every system that it touched.
+
+    `undo_id` is the undo's own action, itself undoable; empty for a plan and where nothing was to do.
+    """
+
+    action_id: str
+    status: RestoreStatus
+    undo_id: str = ""
+    systems: dict[str, Restored] = {}
+
+    @property
+    def conflicts(self) -> tuple[str, ...]:
+        """The keys in conflict, `public.orders 17`, as far as they are named."""
+        return tuple(
+            f"{item.resource} {item.key}".strip()
+            for restored in self.systems.values()
+            for item in restored.items
+            if item.state is ItemState.CONFLICT
+        )
 
 
 MOST_ITEMS = 100  # named in a report; the numbers count all

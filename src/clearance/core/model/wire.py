@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from clearance.core.model.action import Operation
 from clearance.core.model.decision import Effect, Reason
 from clearance.core.model.obligation import Obligation, ObligationKind
+from clearance.core.model.radius import Radius
 from clearance.core.model.record import OutcomeStatus
 from clearance.core.model.resource import Environment
 
@@ -43,7 +44,8 @@ class ActionCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 class CheckResult(Struct, frozen=True, kw_only=True):
     """The control point's answer to one action.
 
-    `arguments` is set where a policy redacted them: the action may run with these values only.
+    `arguments` is set where a policy redacted them: the action may run with these values only. `radius` is
+    what was counted on the real systems; `snapshot_id`, where state was saved first, is for `rollback`.
 
     >>> CheckResult(action_id="a", run_id="r", effect=Effect.DENY, reasons=()).blocked
     True
@@ -56,6 +58,8 @@ class CheckResult(Struct, frozen=True, kw_only=True):
     obligations: tuple[Obligation, ...] = ()
     arguments: dict[str, Any] | None = None
     policy_version: str = ""
+    radius: tuple[Radius, ...] = ()
+    snapshot_id: str = ""
 
     @property
     def allowed(self) -> bool:

@@ -23,7 +23,10 @@ def _table(*sources: dict[Operation, str]) -> dict[str, Operation]:
     }
 
 
-_EXACT = _table({operation: operation.value for operation in Operation}, EXACT)
+_NAMES: dict[Operation, str] = {
+    operation: operation.value for operation in Operation if operation is not Operation.RESTORE
+}
+_EXACT = _table(_NAMES, EXACT)
 _CLEAR = _table(CLEAR)
 _DOUBTFUL = _table(DOUBTFUL)
 _VERBS = _table(LEADING, DOUBTFUL, CLEAR)

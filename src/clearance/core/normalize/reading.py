@@ -20,6 +20,7 @@ _BY_DANGER = (
     Operation.MODEL_CALL,
     Operation.CREATE,
     Operation.UPDATE,
+    Operation.RESTORE,
     Operation.SEND,
     Operation.DELETE,
     Operation.EXECUTE,

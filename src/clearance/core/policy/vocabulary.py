@@ -44,6 +44,8 @@ BUILT_IN_FACTS: Final = frozenset(
         "resource_count",
         "argument_bytes",
         "file_count",
+        "reversibility",
+        "system_count",
     }
 )
 _FACT_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,79}\Z")

@@ -1,0 +1,104 @@
+"""One guarded statement: attempted, decided, kept or taken back. The only place where that order stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clearance.core.model import (
+    ActionCall,
+    CheckResult,
+    OutcomeReport,
+    OutcomeStatus,
+    Request,
+    Resource,
+    Saved,
+)
+from clearance.errors import ClearanceError, PolicyViolationError, SystemUnavailableError
+from clearance.ports import Measured, Session
+from clearance.runtime.names import snapshot_of
+from clearance.sdk.embedded import EmbeddedBackend
+
+TOOL = "sql.execute"
+DOOR = "sql"
+
+
+class Statement:
+    """What the machine counts and saves of one statement: a Target on the session's own transaction."""
+
+    def __init__(self, session: Session, text: str, parameters: object) -> None:
+        self.systems = (session.system,)
+        self.failure: Exception | None = None
+        self._session = session
+        self._text = text
+        self._parameters = parameters
+
+    def system_of(self, _: Resource) -> str:
+        return self._session.system
+
+    def measure(self, request: Request) -> tuple[Measured, ...]:
+        """Raises SystemUnavailableError; a failure of the statement itself is kept for its caller."""
+        snapshot_id = snapshot_of(request.context.action_id)
+        try:
+            return (self._session.attempt(self._text, self._parameters, snapshot_id=snapshot_id),)
+        except ClearanceError:
+            raise
+        except Exception as error:  # the driver's own, which its caller expects to see
+            self.failure = error
+            raise SystemUnavailableError(
+                "The statement failed in the database; nothing of it stays."
+            ) from None
+
+    def save(self, _: Request, *, snapshot_id: str) -> tuple[Saved, ...]:  # noqa: ARG002 - the port's
+        """The attempt captured it already; this proves that it captured all."""
+        return (self._session.saved(),)
+
+    def let_go(self) -> None:
+        self._session.let_go()
+
+
+def call_of(
+    session: Session, kind: str, text: str, parameters: object, *, agent: str, run_id: str
+) -> ActionCall:
+    """The action that a statement is, by what the session reads in it. Raises RequestError."""
+    understood = session.classify(text)
+    names = dict.fromkeys(named.name for named in understood.objects)
+    resources = tuple(f"{kind}:{session.system}/{name}" for name in names) or (f"{kind}:{session.system}",)
+    arguments = {"sql": text} if parameters is None else {"sql": text, "parameters": parameters}
+    return ActionCall(
+        action=TOOL,
+        operation=understood.operation,
+        resource=resources,
+        arguments=arguments,
+        agent=agent,
+        run_id=run_id,
+    )
+
+
+def cleared(
+    backend: EmbeddedBackend, statement: Statement, session: Session, call: ActionCall
+) -> CheckResult:
+    """Raises PolicyViolationError or the driver's error; then the attempt was taken back."""
+    try:
+        result = backend.clear_at(call, statement, door=DOOR)
+    except BaseException:
+        session.discard()
+        raise
+    if result.allowed:
+        return result
+    session.discard()
+    if statement.failure is not None:
+        raise statement.failure
+    raise PolicyViolationError(result.reason, reason_code=result.reason_code, action_id=result.action_id)
+
+
+def report(
+    backend: EmbeddedBackend, action_ids: Sequence[str], *, rows: int | None = None, error: str = ""
+) -> None:
+    """Tell how statements ended. One that cannot be told stays `unknown` in the trace: it has run."""
+    status = OutcomeStatus.FAILED if error else OutcomeStatus.SUCCEEDED
+    result = None if rows is None or rows < 0 else {"rows": rows}
+    for action_id in action_ids:
+        try:
+            backend.report(action_id, OutcomeReport(status=status, result=result, error=error))
+        except ClearanceError:
+            continue
