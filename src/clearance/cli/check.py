@@ -9,6 +9,7 @@ import click
 from clearance.cli.action_options import action_options, call_of
 from clearance.cli.failures import FAILED
 from clearance.cli.output import is_colored, json_option, say, say_json, width
+from clearance.cli.radius_text import radius_lines
 from clearance.cli.reason_text import obligation_text, reason_label, reason_text
 from clearance.cli.target import Target, target_options
 from clearance.cli.terminal_text import Style, fold, paint, safe
@@ -64,6 +65,10 @@ def _show(action: str, result: CheckResult) -> None:
         _say_under(label, reason_text(reason), style if result.blocked and index == 0 else look)
     for owed in result.obligations:
         _say_under("owed", obligation_text(owed), Style.PLAIN)
+    for line in radius_lines(result.radius):
+        _say_under("touches", safe(line), Style.PLAIN)
+    if result.snapshot_id:
+        _say_under("snapshot", result.snapshot_id, Style.PLAIN)
     _say_under("recorded", f"{result.run_id} {result.action_id}", Style.QUIET)
 
 

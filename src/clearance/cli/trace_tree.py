@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from clearance.cli.radius_text import radius_lines
 from clearance.cli.reason_text import reason_label, reason_text
 from clearance.cli.terminal_text import Style, columns, cut, duration, fold, paint, safe
 from clearance.cli.trace_steps import Standing, Step, read_body, steps_of, text_of
@@ -202,6 +203,9 @@ def _asked(body: ActionBody, pen: _Pen, room: int) -> Iterator[_Detail]:
     facts = {name: fact.value for name, fact in body.facts.items() if pen.full or name not in _ALWAYS_KNOWN}
     if facts:
         yield "facts", pen.value(facts, room), Style.QUIET
+    touched = [line for text in radius_lines(body.radius) for line in pen.lines(safe(text), room)]
+    if touched:
+        yield "touches", touched, Style.PLAIN
 
 
 def _conditions(body: ActionBody, pen: _Pen, room: int) -> Iterator[_Detail]:

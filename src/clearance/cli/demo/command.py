@@ -21,11 +21,12 @@ STORE = ".clearance-demo"
     help="Where the demo's records and policies go. Another demo adds to it; no other store is touched.",
 )
 def demo_command(store: Path) -> None:
-    """A real benchmark's agent, cleared; then the same agent hijacked, and stopped.
+    """A benchmark's agent, cleared, then hijacked and stopped; a database about to be wiped; an undo.
 
     Plays a task of AgentDojo (github.com/ethz-spylab/agentdojo) on its simulated bank: real tool calls on
-    real state, no network, no keys, and a script in the place of the language model. Exits 0 only when the
-    clean run did its task, the attack works without Clearance, and was stopped with it.
+    real state, no network, no keys, and a script in the place of the language model. Then a real migration
+    command and a bulk update on a real SQLite database. Exits 0 only when the clean run did its task, attack
+    and command work without Clearance and were stopped with it, and the update was undone.
     """
     progress = _show if sys.stderr.isatty() else _quiet
     progress("Loading AgentDojo's environments (a few seconds)")

@@ -1,4 +1,4 @@
-"""The demo's two acts and their control, told in order. Plays scenes and tells of them; decides nothing."""
+"""The demo's acts and their controls, told in order. Plays scenes and tells of them; decides nothing."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import yaml
 from agentdojo.base_tasks import BaseInjectionTask, BaseUserTask
 
 from clearance import Client, ConflictError, ReasonCode, Record
+from clearance.cli.demo.incident import lines, play
 from clearance.cli.demo.stage import ATTACK, BENCHMARK, Played, Stage, policy_file
 from clearance.cli.terminal_text import Style, fold, paint, safe
 from clearance.cli.trace_tree import render
@@ -55,17 +56,23 @@ class _Told:
 
 
 def run_demo(store: Path, *, echo: Echo, color: bool = False, progress: Echo = lambda _doing: None) -> bool:
-    """Play the clean act, the attack without Clearance and the attack with it, and tell what happened.
+    """Play both acts and their controls, and tell what happened.
 
-    Leaves both runs and the demo's policies in the directory `store`. True only when the clean run did its
-    task, the attack worked without Clearance, and was stopped with it, the task still done: all by
-    AgentDojo's own checks. Raises ClearanceError, also for a store that is not the demo's own.
+    Leaves the runs, the demo's policies and the second act's database in the directory `store`. True only
+    when the clean run did its task, the attack worked without Clearance and was stopped with it, the task
+    still done, all by AgentDojo's own checks; and when the second act's command was stopped and its update
+    undone. Raises ClearanceError, also for a store that is not the demo's own.
     """
     told = _play(store, progress)
+    progress("Act 2: a migration command and a bulk update, on a real database")
+    incident = play(store / "act-2")
     progress("")
     for line in _lines(told, color=color):
         echo(line)
-    return told.succeeded
+    echo(_title("Act 2 · A command that would wipe the database, and a mistake", color=color))
+    for line in lines(incident, color=color, width=WIDTH):
+        echo(line)
+    return told.succeeded and incident.succeeded
 
 
 def _play(store: Path, progress: Echo) -> _Told:
@@ -76,11 +83,11 @@ def _play(store: Path, progress: Echo) -> _Told:
     poisoned = stage.injected(user_task, injection_task)
     _store_policies(store)
     with Client(store) as client:
-        progress("Act 1: the task, cleared")
+        progress("Act 1: the task, clean")
         clean = stage.play(stage.clean(user_task), client)
         progress("The control: the attack without Clearance")
         control = stage.play(poisoned)
-        progress("Act 2: the attack, cleared")
+        progress("Act 1: the attack, cleared")
         attacked = stage.play(poisoned, client)
         return _Told(
             store=store,
@@ -117,11 +124,11 @@ def _store_policies(store: Path) -> None:
 
 def _lines(told: _Told, *, color: bool) -> Iterator[str]:
     yield from _opening(color=color)
-    yield _title("Act 1 · The task runs clean", color=color)
+    yield _title("Act 1, scene 1 · The task runs clean", color=color)
     yield render(told.clean_trace, color=color, width=WIDTH)
     yield ""
     yield _verdict(told.clean.useful, "The user's task is done", "utility()", color=color)
-    yield _title("Act 2 · The same agent reads a planted instruction, and obeys it", color=color)
+    yield _title("Act 1, scene 2 · The same agent reads a planted instruction, and obeys it", color=color)
     yield from _folded(f"Planted where the task reads: {told.injection_task.GOAL}")
     yield ""
     yield render(told.attacked_trace, color=color, width=WIDTH)
