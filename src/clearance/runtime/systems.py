@@ -88,7 +88,7 @@ class Systems:
         for pattern, value in self._resources.items():
             rest = _beneath(resource, pattern)
             if rest is not None:
-                return value.replace("*", rest) if "*" in value else f"{value}/{rest}"
+                return value.replace("*", rest) if "*" in value else f"{value}/{rest}".rstrip("/")
         return None
 
 
@@ -113,6 +113,10 @@ class SystemsTarget:
             self._systems.system(name).save(request, names, snapshot_id=snapshot_id)
             for name, names in self._parts.items()
         )
+
+    def names(self, system: str) -> tuple[str, ...]:
+        """What the action touches there, by the system's own names; empty for all of it."""
+        return self._parts[system]
 
     def let_go(self) -> None:
         """Nothing is held: what was counted was rolled back."""
@@ -158,13 +162,18 @@ def _in(resource: Resource, environment: Environment | None) -> Resource:
 
 
 def _beneath(resource: Resource, pattern: str) -> str | None:
-    """What a pattern leaves open: `users.*` of `users.accounts`, `file:/srv` of `file:/srv/a`."""
+    """What a pattern leaves open: `accounts` of `users.*`, `a` of `file:/srv` for `file:/srv/a`.
+
+    Empty for the whole of it: a directory above a configured one holds all of it.
+    """
     if pattern.endswith(".*"):
         start = pattern[:-1]
         written = resource.id if ":" in pattern else resource.name
         return written.removeprefix(start) if written.startswith(start) else None
     kind, _, start = pattern.partition(":")
     if kind in _PATHS and kind == resource.kind:
-        start = start.rstrip("/") + "/"
-        return resource.name.removeprefix(start) if resource.name.startswith(start) else None
+        root, name = start.rstrip("/") + "/", resource.name.rstrip("/") + "/"
+        if root.startswith(name):
+            return ""
+        return name.removeprefix(root).rstrip("/") if name.startswith(root) else None
     return None

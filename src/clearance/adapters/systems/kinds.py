@@ -24,6 +24,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "files": "clearance.adapters.systems.files",
     "s3": "clearance.adapters.systems.object_store",
     "http": "clearance.adapters.systems.http",
+    "memory": "clearance.adapters.systems.memory",
 }
 _GROUP = "clearance.systems"
 _EXTRAS = {"mysql": "mysql", "postgres": "postgres", "s3": "s3", "sqlite": "sqlite"}
