@@ -66,7 +66,7 @@ def _undo_last(client: Any) -> object:
 
 
 @contextmanager
-def _postgres(directory: Path) -> Iterator[Any]:
+def _postgres(_: Path) -> Iterator[Any]:
     import psycopg
 
     from tests.servers import postgres
@@ -80,12 +80,12 @@ def _postgres(directory: Path) -> Iterator[Any]:
 
 
 @contextmanager
-def _mysql(directory: Path) -> Iterator[Any]:
+def _mysql(_: Path) -> Iterator[Any]:
     import pymysql
 
     from tests.servers import mariadb
 
-    server, where = mariadb.start(durable=True)
+    server, where = mariadb.start(("--innodb-buffer-pool-size=1G", "--innodb-log-file-size=2G"))
     try:
         connection = pymysql.connect(**where, autocommit=True)  # type: ignore[arg-type]
         connection.cursor().execute("CREATE DATABASE bench")
@@ -136,12 +136,14 @@ _SCHEMA = {
         DROP TABLE IF EXISTS accounts;
         CREATE TABLE accounts (id bigint PRIMARY KEY, name varchar(40) NOT NULL, balance bigint NOT NULL,
                                note varchar(60)) ENGINE = InnoDB;
-        INSERT INTO accounts SELECT seq, concat('account ', seq), seq % 1000, concat('note of the account ', seq)
+        INSERT INTO accounts
+        SELECT seq, concat('account ', seq), seq % 1000, concat('note of the account ', seq)
         FROM seq_1_to_{ROWS};
     """,
     "sqlite": f"""
         DROP TABLE IF EXISTS accounts;
-        CREATE TABLE accounts (id INTEGER PRIMARY KEY, name TEXT NOT NULL, balance INTEGER NOT NULL, note TEXT);
+        CREATE TABLE accounts (id INTEGER PRIMARY KEY, name TEXT NOT NULL, balance INTEGER NOT NULL,
+                               note TEXT);
         INSERT INTO accounts
         WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {ROWS})
         SELECT n, 'account ' || n, n % 1000, 'note of the account ' || n FROM n;

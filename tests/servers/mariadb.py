@@ -11,10 +11,12 @@ import pytest
 
 from tests.servers.process import Server, account, free_port, missing, owned_directory, run
 
+# The tests that kill processes kill clients, not the machine.
+LIGHT = ("--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M")
 _numbers = itertools.count()
 
 
-def start() -> tuple[Server, dict[str, object]]:
+def start(options: tuple[str, ...] = LIGHT) -> tuple[Server, dict[str, object]]:
     """A server and what `pymysql.connect` needs to reach it as its superuser."""
     install, program = shutil.which("mariadb-install-db"), shutil.which("mariadbd") or "/usr/sbin/mariadbd"
     if install is None or shutil.which(program) is None:
@@ -28,8 +30,7 @@ def start() -> tuple[Server, dict[str, object]]:
     port = free_port()
     files = [f"--socket={directory}/s.sock", f"--pid-file={directory}/pid", f"--tmpdir={directory}"]
     network = ["--bind-address=127.0.0.1", f"--port={port}"]
-    light = ["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--skip-log-bin"]
-    server = Server([program, "--no-defaults", data, *files, *network, *light], directory)
+    server = Server([program, "--no-defaults", data, *files, *network, "--skip-log-bin", *options], directory)
     where: dict[str, object] = {"host": "127.0.0.1", "port": port, "user": "root", "password": ""}
     server.wait_until(lambda: pymysql.connect(**where).close())  # type: ignore[arg-type]
     return server, where
