@@ -26,7 +26,7 @@ $(READY): requirements.lock pyproject.toml
 	fi
 	@touch $(READY)
 
-demo: $(READY) ## A real agent's run cleared, then the same agent hijacked and stopped (no network, no keys)
+demo: $(READY) ## An agent hijacked and stopped, a database about to be wiped, an undo (no network, no keys)
 	@$(BIN)/clearance demo
 
 test: $(READY) ## Every test, acceptance included
