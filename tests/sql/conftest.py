@@ -27,7 +27,7 @@ _MAKE = (
 
 @dataclass
 class Database:
-    """`plain` runs one statement on a connection of its own, committed; `mark` is the driver's placeholder."""
+    """`plain` runs one statement on a connection of its own, committed; `mark` is a placeholder."""
 
     kind: str
     dsn: str
