@@ -59,8 +59,8 @@ def _undone(opened: Database) -> Result:
     changes, undos = [], []
     for turn in range(ROUNDS[10_000]):
         changes.append(_milliseconds(opened.plain, _update(10_000, 2 * turn)))
-        opened.guarded(_update(10_000, 2 * turn + 1))
-        undos.append(_milliseconds(lambda _: opened.undo_last(), ""))
+        done = opened.guarded(_update(10_000, 2 * turn + 1))
+        undos.append(_milliseconds(lambda _, done=done: opened.undo(done), ""))
     return Result(
         claim=f"guarded/{opened.name}_undo_10000",
         ours=statistics.median(undos),

@@ -26,8 +26,8 @@ class Database:
     name: str
     driver: str
     plain: Callable[[str], object]
-    guarded: Callable[[str], object]
-    undo_last: Callable[[], object]
+    guarded: Callable[[str], Any]
+    undo: Callable[[Any], object]
     rebuild: Callable[[], object]
 
 
@@ -54,15 +54,9 @@ def database(engine: str, directory: str) -> Iterator[Database]:
                     driver=driver,
                     plain=plain,
                     guarded=connection.execute,
-                    undo_last=lambda: _undo_last(client),
+                    undo=lambda done: client.undo(done.cleared),
                     rebuild=rebuild,
                 )
-
-
-def _undo_last(client: Any) -> object:
-    run_id = client.runs(limit=1)[0].run_id
-    record = next(one for one in reversed(client.trace(run_id)) if one.tool == "sql.execute")
-    return client.undo(record.action_id)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Self
 
+from clearance.core.model import CheckResult
 from clearance.errors import RequestError
 from clearance.ports import Session
 from clearance.sdk.current import current_run
@@ -75,8 +76,8 @@ class Connection:
     def in_transaction(self) -> bool:
         return self._session.in_transaction
 
-    def run(self, text: str, parameters: object) -> Any:
-        """Clear one statement, keep it, and give back the driver's cursor with every result in it.
+    def run(self, text: str, parameters: object) -> tuple[CheckResult, Any]:
+        """Clear one statement, keep it; the decision, and the driver's cursor with every result in it.
 
         Raises PolicyViolationError when it was refused, the driver's error when it failed by itself.
         """
@@ -99,7 +100,7 @@ class Connection:
             report(backend, [result.action_id], rows=rows)
         else:
             self._pending.append((result.action_id, rows))
-        return done
+        return result, done
 
     def _whose(self) -> tuple[str, str]:
         run = current_run.get()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+from clearance.core.model import CheckResult
 from clearance.errors import RequestError
 
 if TYPE_CHECKING:
@@ -17,13 +18,14 @@ class Cursor:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.arraysize = 1
+        self.cleared: CheckResult | None = None  # the last statement's decision: its action_id, its radius
         self._done: Any = None
         self._rowcount = -1
 
     def execute(self, statement: str, parameters: object = None) -> Self:
         """Clear and run one statement. Raises PolicyViolationError, or the driver's own error."""
-        self._done, self._rowcount = None, -1
-        self._done = self.connection.run(statement, parameters)
+        self.cleared, self._done, self._rowcount = None, None, -1
+        self.cleared, self._done = self.connection.run(statement, parameters)
         self._rowcount = int(getattr(self._done, "rowcount", -1))
         return self
 

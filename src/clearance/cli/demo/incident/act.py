@@ -78,25 +78,25 @@ def play(store: Path) -> Incident:
                 refusal = str(refused)
             after_command = database.state(path)
             with connect(f"sqlite:///{path}", client=client, name=SYSTEM) as guarded:
-                changed = guarded.execute(MISTAKE).rowcount
+                done = guarded.execute(MISTAKE)
                 guarded.commit()
             after_update = database.state(path)
         trace = client.trace(run.run_id)
-        action_id = next(record.action_id for record in reversed(trace) if record.tool == "sql.execute")
-        undone = client.undo(action_id)
+        assert done.cleared is not None
+        undone = client.undo(done.cleared)
         return Incident(
             store=store,
             before=before,
             control=database.state(copied),
             refusal=refusal,
             after_command=after_command,
-            changed=changed,
+            changed=done.rowcount,
             after_update=after_update,
             undone=undone,
             after_undo=database.state(path),
             same_rows=database.rows(path) == rows,
             trace=trace,
-            action_id=action_id,
+            action_id=undone.action_id,
         )
 
 
