@@ -81,16 +81,18 @@ def assemble(settings: Settings) -> Assembly:
             state.replace(default_policies(), expected=0, by="clearance", at=utc_now())
     policies = PolicyBook(state, files=files, clock=utc_now)
     point = ControlPoint(journal, policies, clock=utc_now, new_id=new_id, systems=systems)
+    recovery, closed = Recovery(point), close_left_behind(journal, utc_now)
+    recovery.settle_closed(closed)
     return Assembly(
         settings=settings,
         control_point=point,
-        recovery=Recovery(point),
+        recovery=recovery,
         systems=systems,
         journal=journal,
         agents=state,
         identity=ApiKeyIdentity(state),
         images=images,
-        closed=tuple(close_left_behind(journal, utc_now)),
+        closed=tuple(closed),
     )
 
 

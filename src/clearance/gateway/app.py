@@ -157,6 +157,7 @@ class Application:
                 _LOG.error("the sweep of unreported actions failed (%s)", error.code)
                 continue
             if closed:
+                await asyncio.to_thread(self._assembly.recovery.settle_closed, closed)
                 _LOG.warning("%d actions were never reported; closed as unknown", len(closed))
 
 

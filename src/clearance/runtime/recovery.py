@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from clearance.core.drafts import ActionBody
@@ -150,6 +151,21 @@ class Recovery:
         self._intent(action_id, agent)
         names = _systems_of(self._point.journal.action(action_id))
         return [self._systems.system(name).verify(snapshot_of(action_id)) for name in names]
+
+    def settle_closed(self, closed: Sequence[Record]) -> None:
+        """For actions whose report will never come: note how the systems stand now.
+
+        A system that cannot be reached leaves its part unsettled: an undo then finds conflicts, and says so.
+        """
+        for record in closed if self._systems.names() else ():
+            for earlier in self._point.journal.action(record.action_id):
+                if earlier.kind is RecordKind.SNAPSHOT:
+                    self._settle(earlier)
+
+    def _settle(self, snapshot: Record) -> None:
+        for saved in snapshot.decoded_as(ActionBody).saved:
+            with suppress(ClearanceError):
+                self._systems.system(saved.system).settle(saved.snapshot_id)
 
     def systems(self) -> list[tuple[str, SystemInfo | None, str]]:
         """Each configured system by name: what it is, or why it cannot be reached."""

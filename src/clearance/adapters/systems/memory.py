@@ -146,6 +146,7 @@ class MemorySystem(KeyedRecovery):
             radius=Radius(
                 system=self.name,
                 fingerprint=self._memory.fingerprint(),
+                environment=self._environment,
                 effects=effects,
                 touches=tuple(touches),
                 how="rows counted",

@@ -61,10 +61,12 @@ class HttpApi(KeyedRecovery):
             found = Named(unknown=(str(error),))
         touches, unknown = self._touches(request, names, found)
         promise, saved = _promise(self._options), not found.unknown and undoable(request)
+        fingerprint = self._records.fingerprint()
         return Measured(
             radius=Radius(
                 system=self.name,
-                fingerprint=self._records.fingerprint(),
+                fingerprint=fingerprint,
+                environment=self._environment(fingerprint),
                 effects=effects_of(request) | ({EffectClass.UNKNOWN} if unknown else set()),
                 touches=touches,
                 how="count endpoint" if found.by_condition and touches else "records named",
@@ -120,10 +122,9 @@ class HttpApi(KeyedRecovery):
 
     def _environment(self, fingerprint: str) -> Environment:
         """The configuration by fingerprint, then the server's own header, then unknown."""
-        headers = self._client.exchange("GET", "/").headers
-        marker = headers.get(MARKER, "").strip().lower()
         if fingerprint in self._options.environments:
             return self._options.environments[fingerprint]
+        marker = self._client.exchange("GET", "/").headers.get(MARKER, "").strip().lower()
         return next((each for each in Environment if each.value == marker), Environment.UNKNOWN)
 
 

@@ -70,11 +70,13 @@ class ObjectStore(KeyedRecovery):
             if touch.count is None:
                 unknown.append(f"`{scope.resource}` holds more than {self._options.most_objects} objects")
         promise, final = self._objects.facts().promise(), names_a_version(request)
+        fingerprint = self._objects.fingerprint()
         unclear, lost = bool(found.unknown), bool(unknown or final or not undoable(request))
         return Measured(
             radius=Radius(
                 system=self.name,
-                fingerprint=self._objects.fingerprint(),
+                fingerprint=fingerprint,
+                environment=read_environment(self.client, self._options, fingerprint),
                 effects=effects_of(request) | ({EffectClass.UNKNOWN} if unclear else set()),
                 touches=tuple(touches),
                 how="objects listed",
