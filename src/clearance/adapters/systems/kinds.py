@@ -84,6 +84,16 @@ def open_session(kind: str, name: str, options: Mapping[str, Any], *, images: Pa
     return cast(Session, module.open_session(name, options, images=images))
 
 
+def install_guard(kind: str, options: Mapping[str, Any]) -> tuple[str, ...]:
+    """The one-time set-up that a kind needs in the database itself, repeatable; what it could not cover.
+
+    Nothing for a kind that needs none. Raises ConfigurationError, SystemUnavailableError.
+    """
+    module = _module(kind, kind)
+    done: tuple[str, ...] = module.install(options) if hasattr(module, "install") else ()
+    return done
+
+
 def _module(kind: str, name: str) -> ModuleType:
     if kind in BUILT_IN:
         try:
