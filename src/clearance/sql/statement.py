@@ -63,7 +63,7 @@ def call_of(
     understood = session.classify(text)
     names = dict.fromkeys(named.name for named in understood.objects)
     resources = tuple(f"{kind}:{session.system}/{name}" for name in names) or (f"{kind}:{session.system}",)
-    arguments = {"sql": text} if parameters is None else {"sql": text, "parameters": parameters}
+    arguments = {"text": text} if parameters is None else {"text": text, "parameters": parameters}
     return ActionCall(
         action=TOOL,
         operation=understood.operation,

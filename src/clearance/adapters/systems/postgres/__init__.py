@@ -1,0 +1,1 @@
+"""PostgreSQL as a system: its catalogue as values for the classifier."""
