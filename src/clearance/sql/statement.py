@@ -36,13 +36,14 @@ class Statement:
         return self._session.system
 
     def measure(self, request: Request) -> tuple[Measured, ...]:
-        """Raises SystemUnavailableError; a failure of the statement itself is kept for its caller."""
+        """Raises ClearanceError; what the statement failed of is kept, its caller expects to see it."""
         snapshot_id = snapshot_of(request.context.action_id)
         try:
             return (self._session.attempt(self._text, self._parameters, snapshot_id=snapshot_id),)
-        except ClearanceError:
+        except ClearanceError as error:
+            self.failure = error
             raise
-        except Exception as error:  # the driver's own, which its caller expects to see
+        except Exception as error:  # the driver's own
             self.failure = error
             raise SystemUnavailableError(
                 "The statement failed in the database; nothing of it stays."
