@@ -1,0 +1,198 @@
+"""One statement run beside a copy of the whole file: for DDL, virtual tables, more rows than are kept singly.
+
+The caller holds the write lock. Commits nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import apsw
+from msgspec import Struct
+from msgspec.structs import replace
+
+from clearance.adapters.systems.sqlite.attempt import (
+    Attempt,
+    Statement,
+    new_head,
+    radius_of,
+    store,
+    temporary_things,
+    with_head,
+)
+from clearance.adapters.systems.sqlite.connection import quoted
+from clearance.adapters.systems.sqlite.copies import Copy, check_size, copy_database, digest_of
+from clearance.adapters.systems.sqlite.images import Head, TableHead
+from clearance.adapters.systems.sqlite.options import Target
+from clearance.adapters.systems.sqlite.reading import Reading
+from clearance.adapters.systems.sqlite.recorder import Recorder
+from clearance.adapters.systems.sqlite.result import run
+from clearance.adapters.systems.sqlite.schema import (
+    SchemaObject,
+    keeps_content,
+    read_table,
+    schema_objects,
+    sequences,
+)
+from clearance.core.model import Exactness, Operation, Reversibility, Touch
+from clearance.errors import RecoveryError
+
+
+class _Before(Struct, frozen=True, kw_only=True):
+    """What a copied database held before the statement, as far as counting needs it."""
+
+    objects: frozenset[SchemaObject]
+    rows: dict[str, int]
+    columns: dict[str, tuple[str, ...]]
+    sequences: dict[str, int]
+    virtual: dict[str, bool]  # whether its rows can be read back
+
+
+def run_with_copy(
+    target: Target, connection: apsw.Connection, statement: Statement, *, has_changes: bool
+) -> Attempt:
+    """Behind a savepoint, which stays open. Without room for a copy it is counted, and can be taken back only
+    by a rollback. Raises the driver's own error of the statement.
+    """
+    before = _before(connection, statement.reading)
+    copied, lost = _copy(target, connection, statement, has_changes=has_changes)
+    recorder = Recorder(connection, most_rows=0)
+    try:
+        with recorder:
+            result = run(connection, statement.text, statement.parameters, changes_rows=True)
+    except BaseException:
+        if copied:
+            copied.path.unlink(missing_ok=True)
+        raise
+    changed = before.objects ^ schema_objects(connection)
+    touches = tuple(_touches(connection, before, recorder, changed=changed))
+    radius = radius_of(target, statement, touches, how="change hook and schema")
+    if lost:
+        return Attempt(radius=replace(radius, irreversible=(lost,)), result=result, lost=lost)
+    names = _names(connection, before, recorder, changed=changed)
+    head = new_head(
+        target,
+        statement.snapshot_id,
+        resources=tuple(dict.fromkeys(touch.resource for touch in touches)),
+        tables=tuple(TableHead(name=name, columns=()) for name in names),
+        count=sum(touch.count or 0 for touch in touches),
+        irreversible=temporary_things(statement.reading),
+    )
+    head = _with_virtual(replace(head, sequences_before=before.sequences), before)
+    if copied:
+        head = with_after(connection, with_copy(head, copied))
+        head = store(connection, head, ())
+    return Attempt(radius=with_head(radius, head), result=result, head=head)
+
+
+def _copy(
+    target: Target, connection: apsw.Connection, statement: Statement, *, has_changes: bool
+) -> tuple[Copy | None, str]:
+    try:
+        check_size(target, connection)
+        if not statement.snapshot_id:
+            return None, ""
+        return copy_database(target, statement.snapshot_id, connection, has_changes=has_changes), ""
+    except RecoveryError as error:
+        return None, str(error)
+
+
+def with_copy(head: Head, copied: Copy) -> Head:
+    return replace(head, file=copied.path.name, file_digest=copied.digest, bytes=copied.bytes)
+
+
+def with_after(connection: apsw.Connection, head: Head) -> Head:
+    """How the tables, the schema and the sequences stand now."""
+    return replace(
+        head,
+        digests_after={table.name: digest_of(connection, table.name) for table in head.tables},
+        schema_after=tuple(sorted(schema_objects(connection))),
+        sequences_after=sequences(connection),
+    )
+
+
+def _with_virtual(head: Head, before: _Before) -> Head:
+    """Virtual tables come back by their rows, not by their pages; some keep no rows of their own."""
+    virtual = {name: before.virtual[name] for name in before.virtual if name in {t.name for t in head.tables}}
+    if not virtual:
+        return head
+    if all(virtual.values()):
+        return replace(head, reversibility=Reversibility.CONTENT)
+    names = ", ".join(sorted(name for name, keeps in virtual.items() if not keeps))
+    lost = f"{names}: this kind of virtual table keeps no rows that could be put back"
+    return replace(head, reversibility=Reversibility.NONE, irreversible=(*head.irreversible, lost))
+
+
+def _before(connection: apsw.Connection, reading: Reading) -> _Before:
+    """Rows are counted where DDL may make them vanish without a word to the hook, and of virtual tables."""
+    named = {item.name for item in reading.classification.objects} | reading.writes
+    rows, columns, virtual = {}, {}, {}
+    for name in sorted(named):
+        table = read_table(connection, name)
+        if table is None or table.kind not in ("table", "virtual"):
+            continue
+        if reading.has_ddl or table.kind == "virtual":
+            rows[table.name] = count_rows(connection, table.name)
+        if table.kind == "virtual":
+            virtual[table.name] = keeps_content(connection, name)
+        columns[table.name] = table.columns
+    return _Before(
+        objects=schema_objects(connection),
+        rows=rows,
+        columns=columns,
+        sequences=sequences(connection),
+        virtual=virtual,
+    )
+
+
+def count_rows(connection: apsw.Connection, name: str) -> int:
+    text = f"SELECT count(*) FROM main.{quoted(name)}"  # noqa: S608
+    rows: list[Any] = connection.execute(text).fetchall()
+    return int(rows[0][0])
+
+
+def _touches(
+    connection: apsw.Connection, before: _Before, recorder: Recorder, *, changed: frozenset[SchemaObject]
+) -> Iterator[Touch]:
+    lost = set()
+    for name, rows in before.rows.items():
+        table = read_table(connection, name)
+        if table is None:
+            lost.add(name)
+            yield Touch(resource=name, operation=Operation.DELETE, count=rows)
+        elif set(before.columns[name]) - set(table.columns):
+            yield Touch(resource=name, operation=Operation.UPDATE, count=rows)
+        elif table.kind == "virtual":
+            yield _virtual_touch(connection, name, rows)
+    for (name, operation), count in recorder.touched().items():
+        table = read_table(connection, name)
+        if name not in lost and (table is None or table.kind == "table"):
+            yield Touch(resource=name, operation=operation, count=count)
+    for name in sorted({item.name for item in changed}):
+        yield Touch(resource=name, operation=Operation.DDL, count=1)
+
+
+def _virtual_touch(connection: apsw.Connection, name: str, before: int) -> Touch:
+    """By its rows where their number tells; an update, or a command of a text index, is not told apart."""
+    after = count_rows(connection, name)
+    direct = connection.changes()
+    if after - before == direct:
+        return Touch(resource=name, operation=Operation.CREATE, count=direct)
+    if before - after == direct:
+        return Touch(resource=name, operation=Operation.DELETE, count=direct)
+    exactness = Exactness.EXACT if after == before else Exactness.UNKNOWN
+    count = direct if after == before else None
+    return Touch(resource=name, operation=Operation.UPDATE, count=count, exactness=exactness)
+
+
+def _names(
+    connection: apsw.Connection, before: _Before, recorder: Recorder, *, changed: frozenset[SchemaObject]
+) -> list[str]:
+    """The tables that may differ from the copy; shadow tables follow their virtual table."""
+    names = {name for name, _ in recorder.counts} | set(before.columns)
+    names |= {item.table for item in changed if item.type in ("table", "index")}
+    kinds = {name: read_table(connection, name) for name in names}
+    return sorted(
+        name for name, table in kinds.items() if table is None or table.kind in ("table", "virtual")
+    )
