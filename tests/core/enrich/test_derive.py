@@ -121,6 +121,13 @@ def test_a_file_pattern_stands_for_an_unknown_number_of_files() -> None:
     assert found["file_count"] == found["resource_count"] == (None, "arguments")
 
 
+def test_a_file_that_only_running_would_name_may_be_many() -> None:
+    unnamed = Resource(kind="file", name="<unreadable>", attributes={"unreadable": True})
+    rest = Resource(kind="file", name="<unreadable>", attributes={"unreadable": True, "count": 500})
+    assert facts(unnamed)["file_count"] == (None, "arguments")
+    assert facts(rest)["file_count"] == (500, "arguments")
+
+
 def test_an_action_without_recipients_has_no_recipient_count_at_all() -> None:
     assert "recipient_count" not in facts(TOOL)
 

@@ -60,7 +60,12 @@ def ids(found: Request) -> list[str]:
         ("restart_server", {"command": "ls"}, "admin", ["command:ls"]),
         ("bash", {"command": "ls"}, "execute", ["command:ls"]),
         ("bash", {"command": "rm -r /srv"}, "delete", ["command:rm", "file:/srv"]),
-        ("get_output", {"command": "ls | sh"}, "unknown", [f"command:{UNREADABLE}"]),
+        (
+            "get_output",
+            {"command": "ls | sh"},
+            "unknown",
+            ["command:ls", "command:sh", f"command:{UNREADABLE}"],
+        ),
         ("remote_exec", {"command": "rm", "args": ["-f", "x"]}, "delete", ["command:rm", "file:x"]),
         (
             "http_request",

@@ -33,6 +33,12 @@ from clearance.core.normalize.message import read_addresses
         ("ann, b@c.example", ["recipient:ann", "email:b@c.example"]),
         ([{"email": "a@b.example"}, {"name": "Ann"}], ["email:a@b.example", "recipient:Ann"]),
         ({"address": ["a@b.example"]}, ["email:a@b.example"]),
+        (
+            [{"to": [{"email": "a@b.example"}], "bcc": ["c@d.example"]}, {"to": "e@f.example"}],
+            ["email:a@b.example", "email:c@d.example", "email:e@f.example"],
+        ),
+        ([{"emailAddress": {"address": "a@b.example"}}], ["email:a@b.example"]),
+        ({"email": None}, [f"recipient:{UNREADABLE}"]),
         ([7], ["recipient:7"]),
         ([], []),
         (None, []),

@@ -99,10 +99,14 @@ def _declared(fact: FactSpec, arguments: Mapping[str, Any]) -> FactValue:
 
 
 def _count(resources: Iterable[Resource]) -> FactValue:
-    """Resources, and those that only a stand-in counts; None where a pattern stands for any number."""
+    """Resources, and those that only a stand-in counts; None where a pattern stands for any number.
+
+    So does a file whose name cannot be read: an expansion of a shell may be no file, or many.
+    """
     total = 0
     for resource in resources:
-        if resource.kind == "file" and ("*" in resource.name or "?" in resource.name):
+        unnamed = "unreadable" in resource.attributes and "count" not in resource.attributes
+        if resource.kind == "file" and (unnamed or "*" in resource.name or "?" in resource.name):
             return None
         total += resource.attributes.get("count", 1)
     return total

@@ -23,7 +23,8 @@ KIND: dict[str, str] = {
         "url": "url urls uri endpoint webhook_url callback_url link href",
         "recipient": (
             "recipients recipient cc bcc participants participant attendees invitees receiver receivers "
-            "receiver_id recipient_id to_email to_emails email_to"
+            "receiver_id recipient_id to_email to_emails email_to to_recipients cc_recipients bcc_recipients "
+            "to_addresses cc_addresses bcc_addresses personalizations"
         ),
         # Only what holds an address: these names hold other things as well.
         "address": "to email emails user_email address addresses email_address contact user_emails",

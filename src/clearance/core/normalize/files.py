@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from clearance.core.classify.paths import normalised_path
 from clearance.core.model import Resource
 from clearance.core.normalize.reading import each, has_control, named, unreadable
 
@@ -27,26 +28,6 @@ def file_resource(value: Any) -> Resource:
     if not isinstance(value, str) or has_control(value):
         return unreadable("file")
     return named("file", normalised_path(_without_scheme(value)))
-
-
-def normalised_path(path: str) -> str:
-    """`.`, `..` and doubled slashes resolved as text. A relative path that climbs out keeps its `..`.
-
-    >>> [normalised_path(path) for path in ("/srv/./a//b/../c", "a/../../etc", "/../etc", "logs/*.txt")]
-    ['/srv/a/c', '../etc', '/etc', 'logs/*.txt']
-    """
-    rooted = path.startswith("/")
-    kept: list[str] = []
-    for part in path.split("/"):
-        if part in ("", "."):
-            continue
-        if part != "..":
-            kept.append(part)
-        elif kept and kept[-1] != "..":
-            kept.pop()
-        elif not rooted:
-            kept.append(part)
-    return ("/" if rooted else "") + "/".join(kept) or "."
 
 
 def _without_scheme(path: str) -> str:

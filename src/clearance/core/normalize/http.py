@@ -9,9 +9,10 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
+from clearance.core.classify.paths import normalised_path
 from clearance.core.model import Operation, Resource
 from clearance.core.model.names import canonical
-from clearance.core.normalize.files import file_resource, normalised_path
+from clearance.core.normalize.files import file_resource
 from clearance.core.normalize.reading import Reading, each, has_control, named, strictest, unreadable
 
 _OPERATION: dict[str, Operation] = {

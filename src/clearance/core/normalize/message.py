@@ -17,6 +17,7 @@ _SEPARATOR = re.compile(r"[,;\r\n]")
 _EDGE = re.compile(r"[\s<>()\[\]\"']+")
 # Where a recipient given as an object keeps the address; the first that is there counts.
 _ADDRESS_KEYS = ("email", "address", "email_address", "emailAddress", "mail", "id", "name", "user")
+_MESSAGE_KEYS = ("to", "cc", "bcc")
 _MAX_DEPTH = 4
 _FEW = 100  # up to here a list's texts are read one by one, and remembered
 _MAX_RECIPIENT = 512  # characters; an address has at most 254, RFC 5321
@@ -95,8 +96,12 @@ def _texts(value: Any, depth: int) -> Iterator[str | None]:
     elif depth >= _MAX_DEPTH:
         yield None
     elif isinstance(value, Mapping):
-        inner = next((value[key] for key in _ADDRESS_KEYS if key in value), None)
-        yield from (None,) if inner is None else _texts(inner, depth + 1)
+        fields = [value[key] for key in _MESSAGE_KEYS if key in value]  # one message of a batch
+        inner = [value[key] for key in _ADDRESS_KEYS if key in value][:1]
+        for part in (*fields, *inner):
+            yield from _texts(part, depth + 1)
+        if not fields and (not inner or inner[0] is None):
+            yield None
     elif isinstance(value, (list, tuple, set, frozenset)):
         for item in value:
             yield from _texts(item, depth + 1)

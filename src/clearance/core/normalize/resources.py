@@ -17,9 +17,10 @@ from clearance.core.normalize.message import read_addresses, read_recipients, re
 from clearance.core.normalize.reading import MAX_RESOURCES, each, named, unreadable
 
 _KINDS_LIST = """
-    account bigquery bucket channel clickhouse command container customer database dns email file function
-    gcs group host key mongodb mariadb mcp model mssql mysql oracle order phone pod postgres queue recipient
-    redis repo resource role s3 secret service snowflake sql sqlite table team tool topic url user
+    account bigquery bucket channel clickhouse command container customer database dns email file
+    function gcs group gs host key kubernetes mongodb mariadb mcp model mssql mysql oracle order phone
+    pod postgres queue recipient redis repo resource role s3 secret service snowflake sql sqlite table
+    team tool topic url user
 """
 KINDS = frozenset(_KINDS_LIST.split())
 _FIELD = re.compile(r"\{([^{}]+)\}")
