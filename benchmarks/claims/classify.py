@@ -30,7 +30,7 @@ _DIALECTS = ("postgres", "mysql", "sqlite")
 def measure(bench: Bench) -> Iterator[Result]:
     import sqlglot
 
-    from clearance.core.classify.dialects import Dialect, classify_text
+    from clearance.core.normalize.dialects import Dialect, classify_text
 
     for dialect in _DIALECTS:
         for name, text in TEXTS.items():

@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from clearance.cli.failures import FAILED
 from clearance.cli.output import json_option, say, say_json, say_table
-from clearance.core.classify.dialects import Dialect, classify_text
 from clearance.core.model import Classification, EffectClass, Named, Operation
+from clearance.core.normalize.dialects import Dialect, classify_text
 
 
 class Answer(Struct, frozen=True, kw_only=True):

@@ -22,7 +22,6 @@ class _Guarded:
     """What the three have in common: who connects, and nothing done behind the connection's back."""
 
     driver = "clearance"
-    supports_statement_cache = True
     own_level: str  # the engine's default, which a guarded session keeps
 
     def create_connect_args(self, url: URL) -> tuple[tuple[str], dict[str, Any]]:
@@ -50,6 +49,7 @@ class GuardedPostgres(_Guarded, PGDialect_psycopg):
     """`postgresql+clearance://…`"""
 
     own_level = "READ COMMITTED"
+    supports_statement_cache = True
 
     def __init__(self, **options: Any) -> None:
         super().__init__(use_native_hstore=False, **options)  # type: ignore[no-untyped-call]
@@ -59,6 +59,7 @@ class GuardedMySQL(_Guarded, MySQLDialect_pymysql):
     """`mysql+clearance://…`"""
 
     own_level = "REPEATABLE READ"
+    supports_statement_cache = True
 
     def _detect_charset(self, _: Any) -> str:
         return "utf8mb4"  # a guarded session speaks no other
@@ -68,6 +69,7 @@ class GuardedSQLite(_Guarded, SQLiteDialect_pysqlite):
     """`sqlite+clearance:///path`"""
 
     own_level = "SERIALIZABLE"
+    supports_statement_cache = True
 
     @classmethod
     def get_pool_class(cls, _: URL) -> type[QueuePool]:

@@ -77,7 +77,7 @@ def test_an_operation_that_is_not_understood_is_not_counted(world: World, operat
 
 
 def test_a_command_that_is_not_known_to_be_file_only_is_never_run(world: World) -> None:
-    system = FilesSystem("x", _options(world), images=world.base / "other", file_only=lambda _: False)
+    system = FilesSystem("x", _options(world), images=world.base / "other", judge=lambda _: False)
     radius = system.measure(request_of(Operation.EXECUTE, command="touch made"), []).radius
     assert radius.count is None
     assert not (world.root / "made").exists()
@@ -86,7 +86,7 @@ def test_a_command_that_is_not_known_to_be_file_only_is_never_run(world: World) 
 
 def test_a_command_is_not_rehearsed_where_that_is_switched_off(world: World) -> None:
     options = Options(root=str(world.root), rehearse="never")
-    system = FilesSystem("x", options, images=world.base / "other", file_only=lambda _: True)
+    system = FilesSystem("x", options, images=world.base / "other", judge=lambda _: True)
     radius = system.measure(request_of(Operation.EXECUTE, command="rm -rf ."), []).radius
     assert (radius.count, radius.unknown) == (None, ("the command was not rehearsed: switched off",))
     system.close()
@@ -96,7 +96,7 @@ def test_a_command_is_not_rehearsed_where_that_is_switched_off(world: World) -> 
 def test_a_file_only_command_is_counted_by_rehearsal(world: World) -> None:
     for number in range(12):
         world.write(f"d/{number}")
-    system = FilesSystem("x", _options(world), images=world.base / "other", file_only=lambda _: True)
+    system = FilesSystem("x", _options(world), images=world.base / "other", judge=lambda _: True)
     measured = system.measure(request_of(Operation.EXECUTE, cmd=["rm", "-rf", "d"]), [])
     assert (measured.radius.count, measured.operation) == (13, Operation.DELETE)
     assert measured.radius.touches[0].exactness is Exactness.EXACT

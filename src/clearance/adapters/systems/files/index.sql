@@ -33,6 +33,7 @@ CREATE TABLE IF NOT EXISTS snapshots (
     taken_ns INTEGER NOT NULL,
     "before" INTEGER NOT NULL REFERENCES blobs,
     "after" INTEGER REFERENCES blobs,
+    by_hand INTEGER NOT NULL DEFAULT 0,   -- of no action: whatever differs is put back
     undone INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS snapshots_by_before ON snapshots ("before");

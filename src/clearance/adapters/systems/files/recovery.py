@@ -9,15 +9,17 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
+
+from msgspec.structs import replace
 
 from clearance.adapters.systems.files.content import Digests, Reader
-from clearance.adapters.systems.files.entry import Manifest, difference, shown
+from clearance.adapters.systems.files.entry import Change, Manifest, difference, shown
 from clearance.adapters.systems.files.paths import Globs, covers_of, opened_root
 from clearance.adapters.systems.files.promise import reversibility_of, shortcomings
 from clearance.adapters.systems.files.restoring import Restoring
 from clearance.adapters.systems.files.scan import Limits, scan
-from clearance.adapters.systems.files.store import Store
+from clearance.adapters.systems.files.store import Store, Stored
 from clearance.core.model import Restored, RestoreMode, RestoreStatus, Saved
 from clearance.errors import RecoveryError
 
@@ -35,7 +37,7 @@ class Recovery:
         self._limits = limits
         self._owner = blake2b(os.fsencode(store.directory.resolve()), digest_size=8).hexdigest()
 
-    def save(self, paths: Iterable[bytes], *, snapshot_id: str, fingerprint: str) -> Saved:
+    def save(self, paths: Iterable[bytes], *, snapshot_id: str, fingerprint: str, by_hand: bool) -> Saved:
         """Saving twice under one id keeps the first. Raises RecoveryError, SystemUnavailableError."""
         with self._opened() as root, self._store.writing() as batch:
             if self._store.has(snapshot_id):
@@ -45,7 +47,7 @@ class Recovery:
             taken_ns = time.time_ns()
             before = scan(root, covers, reader=reader, globs=self._globs, limits=self._limits)
             saved = self._described(before, snapshot_id, fingerprint)
-            batch.keep(saved, before, taken_ns=taken_ns)
+            batch.keep(saved, before, taken_ns=taken_ns, by_hand=by_hand)
             return saved
 
     def _described(self, before: Manifest, snapshot_id: str, fingerprint: str) -> Saved:
@@ -69,8 +71,11 @@ class Recovery:
                 return
             stored = self._store.find(snapshot_id)
             if stored.after is None and not stored.undone:
-                now = self._look(root, stored.before.covers, stored.saved.fingerprint)
-                self._store.note_after(snapshot_id, difference(stored.before.entries, now.entries))
+                self._store.note_after(snapshot_id, self._differing(root, stored))
+
+    def _differing(self, root: int, stored: Stored) -> Change:
+        now = self._look(root, stored.before.covers, stored.saved.fingerprint)
+        return difference(stored.before.entries, now.entries)
 
     def _look(self, root: int, covers: Iterable[bytes], fingerprint: str) -> Manifest:
         """How things stand, kept nowhere."""
@@ -93,6 +98,10 @@ class Recovery:
                 raise RecoveryError(
                     f"`{self._root}` is not the directory that was saved; nothing goes into another one"
                 )
+            if stored.by_hand and stored.after is None and self._store.begun(snapshot_id) is None:
+                stored = replace(stored, after=self._differing(root, stored))
+                if mode is not RestoreMode.PLAN:
+                    self._store.note_after(snapshot_id, cast(Change, stored.after))
             restoring = Restoring(
                 root,
                 stored,

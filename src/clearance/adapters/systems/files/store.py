@@ -28,12 +28,16 @@ _RACY_NS = 100_000_000  # coarser than the clock tick of any kernel (10 ms): a l
 
 
 class Stored(Struct, frozen=True, kw_only=True):
-    """One snapshot. `after` holds what differs from `before` at the action's end; None: not noted."""
+    """One snapshot. `after` holds what differs from `before` at the action's end; None: not noted.
+
+    One taken `by_hand` belongs to no action: whatever differs from it is put back.
+    """
 
     saved: Saved
     taken_ns: int
     before: Manifest
     after: Change | None
+    by_hand: bool
     undone: bool
 
 
@@ -97,7 +101,8 @@ class Store:
         """Raises NotFoundError, RecoveryError."""
         with self.alone():
             row = self._db.execute(
-                'SELECT saved, taken_ns, "before", "after", undone FROM snapshots WHERE id = ?', [snapshot_id]
+                'SELECT saved, taken_ns, "before", "after", by_hand, undone FROM snapshots WHERE id = ?',
+                [snapshot_id],
             ).fetchone()
             if row is None:
                 raise NotFoundError(f"there is no snapshot `{snapshot_id}` here")
@@ -106,7 +111,8 @@ class Store:
                 taken_ns=row[1],
                 before=self._manifest(row[2]),
                 after=None if row[3] is None else decode_change(self._held(row[3])),
-                undone=bool(row[4]),
+                by_hand=bool(row[4]),
+                undone=bool(row[5]),
             )
 
     def has(self, snapshot_id: str) -> bool:
@@ -332,10 +338,10 @@ class Batch:
                 self._old = dict(self._db.execute("SELECT digest, id FROM blobs").fetchall())
             yield
 
-    def keep(self, saved: Saved, before: Manifest, *, taken_ns: int) -> None:
+    def keep(self, saved: Saved, before: Manifest, *, taken_ns: int, by_hand: bool) -> None:
         """One snapshot, with every blob that `before` names."""
         with self._keeping(saved, before, None, taken_ns):
-            pass
+            self._db.execute("UPDATE snapshots SET by_hand = ? WHERE id = ?", [by_hand, saved.snapshot_id])
 
     def keep_for_restore(
         self, saved: Saved, before: Manifest, *, after: Change, taken_ns: int, restores: str

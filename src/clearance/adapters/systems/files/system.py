@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
@@ -19,6 +18,7 @@ from clearance.adapters.systems.files.rehearsal import NotPossibleHereError, Reh
 from clearance.adapters.systems.files.scan import Limits
 from clearance.adapters.systems.files.settings import Options, environment_of, read_options
 from clearance.adapters.systems.files.store import Store
+from clearance.core.classify.shell import file_only
 from clearance.core.model import (
     EffectClass,
     Exactness,
@@ -53,22 +53,16 @@ _EFFECTS = {
 }
 
 
+_WHOLE = ("",)
+
+
 def open_system(name: str, options: Mapping[str, Any], *, images: Path) -> FilesSystem:
     """Raises ConfigurationError."""
     return FilesSystem(name, read_options(name, options, images=images), images=images)
 
 
-def judged_by_the_reader_of_shell(command: Command) -> bool:
-    """Whether a command is known to touch nothing but files. Without a reader of shell, none is."""
-    try:
-        reader = importlib.import_module("clearance.core.classify.shell")
-    except ModuleNotFoundError:
-        return False
-    return bool(reader.file_only(command))
-
-
 class FilesSystem:
-    """Thread-safe. `file_only` says which commands may be rehearsed."""
+    """Thread-safe. `judge` says which commands touch files alone, and so may be rehearsed."""
 
     def __init__(
         self,
@@ -76,12 +70,12 @@ class FilesSystem:
         options: Options,
         *,
         images: Path,
-        file_only: Callable[[Command], bool] = judged_by_the_reader_of_shell,
+        judge: Callable[[Command], bool] = file_only,
     ) -> None:
         self._name = name
         self._options = options
         self._root = Path(options.root)
-        self._file_only = file_only
+        self._judge = judge
         self._limits = Limits(files=options.most_files, bytes=options.most_bytes)
         self._globs = Globs(options.exclude)
         self._store = Store(images)
@@ -121,7 +115,7 @@ class FilesSystem:
         if effect is None:
             return Measured(radius=self._unknown(operation, f"what `{operation}` does to files is not known"))
         with opened_root(self._root) as root:
-            paths, unknown = self._paths(names)
+            paths, unknown = self._paths(names or _WHOLE)
             touches, links = [], 0
             for path in disjoint(paths):
                 try:
@@ -133,8 +127,6 @@ class FilesSystem:
                 touches.append(touch_of(path, operation, counted))
         if links:
             unknown.append(f"{links} symbolic link(s): what is written through them lies elsewhere")
-        if not names:
-            unknown.append("the call names no file")
         return Measured(radius=self._radius({effect}, touches, unknown, how="directory walk"))
 
     def _paths(self, names: Sequence[str]) -> tuple[list[bytes], list[str]]:
@@ -149,7 +141,7 @@ class FilesSystem:
     def _measure_command(self, command: Command, operation: Operation) -> Measured:
         if self._options.rehearse == "never":
             return Measured(radius=self._unknown(operation, "the command was not rehearsed: switched off"))
-        if not self._file_only(command):
+        if not self._judge(command):
             why = "the command was not rehearsed: it is not known to touch files alone"
             return Measured(radius=self._unknown(operation, why))
         with opened_root(self._root):
@@ -206,7 +198,8 @@ class FilesSystem:
             irreversible.append("what is excluded by the configuration is not saved")
         return Radius(
             system=self._name,
-            fingerprint=self._fingerprint(),
+            fingerprint=(fingerprint := self._fingerprint()),
+            environment=environment_of(self._options, fingerprint),
             effects=frozenset(effects),
             touches=tuple(touches),
             how=how,
@@ -223,7 +216,12 @@ class FilesSystem:
         """A command is saved for by the whole root: what it touches is not in its text."""
         whole = _command_of(request) is not None or not names
         paths = [b""] if whole else [relative(name, self._root) for name in _chosen(request, names)]
-        return self._recovery.save(paths, snapshot_id=snapshot_id, fingerprint=self._fingerprint())
+        return self._recovery.save(
+            paths,
+            snapshot_id=snapshot_id,
+            fingerprint=self._fingerprint(),
+            by_hand=request.action.operation is Operation.READ,
+        )
 
     def settle(self, snapshot_id: str) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import apsw
+from msgspec.structs import replace
 
 from clearance.adapters.systems.sqlite.attempt import (
     Attempt,
@@ -65,6 +66,7 @@ def deferred_radius(target: Target, statement: Statement) -> Radius:
 
 def measured(target: Target, reading: Reading, radius: Radius, *, environment: Environment) -> Measured:
     """The radius, with the verb and the tables as the engine read them."""
+    radius = replace(radius, environment=environment)
     names = {named.name for named in reading.classification.objects} | reading.tables
     names |= {
         touch.resource.lower()

@@ -114,15 +114,13 @@ def measure_records(
     )
     statement = Statement(text="", parameters=None, reading=Reading(classification=found), snapshot_id="")
     radius = radius_of(target, statement, tuple(touches), how="keys")
+    environment = environment_of(target, connection)
     resources = tuple(
-        Resource(
-            kind="sqlite",
-            name=f"{target.name}/{touch.resource}",
-            environment=environment_of(target, connection),
-        )
+        Resource(kind="sqlite", name=f"{target.name}/{touch.resource}", environment=environment)
         for touch in touches
     )
-    return Measured(radius=_with_reach(radius, target), resources=resources)
+    reached = replace(_with_reach(radius, target), environment=environment)
+    return Measured(radius=reached, resources=resources)
 
 
 def _with_reach(radius: Radius, target: Target) -> Radius:

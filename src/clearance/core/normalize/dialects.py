@@ -7,6 +7,7 @@ from importlib import import_module
 
 from clearance.core.model import Classification
 from clearance.core.model.effects import unknown
+from clearance.core.normalize.shell import understood
 
 
 class Dialect(StrEnum):
@@ -20,6 +21,8 @@ class Dialect(StrEnum):
 
 def classify_text(dialect: Dialect, text: str) -> Classification:
     """By the text alone. Never raises; without the dialect's parser everything is UNKNOWN."""
+    if dialect is Dialect.SHELL:
+        return understood(text)
     try:
         module = import_module(f"clearance.core.classify.{dialect.value}")
     except ImportError as error:
