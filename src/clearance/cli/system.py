@@ -49,6 +49,46 @@ def list_systems(target: Target, *, as_json: bool) -> None:
         raise click.exceptions.Exit(FAILED)
 
 
+@system.command()
+@click.argument("name")
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    metavar="ROLE",
+    help="A role whose sessions are guarded; again for more.",
+)
+@click.option("--undo-role", "undo_roles", multiple=True, metavar="ROLE", help="A role that may restore.")
+@json_option
+@store_option
+@click.pass_obj
+def install(
+    target: Target, name: str, roles: tuple[str, ...], undo_roles: tuple[str, ...], *, as_json: bool
+) -> None:
+    """Set up what the guard needs inside the database NAME, once. Again is no harm.
+
+    PostgreSQL: the schema `clearance_guard` and capture triggers on every table. MySQL and MariaDB: the
+    database `clearance_guard`. Other kinds need nothing. Connects as the system's configured role.
+
+    \b
+    Example:
+      clearance system install crm --role agent
+    """
+    from clearance.adapters.systems import install_guard
+
+    systems = target.settings().systems
+    if name not in systems:
+        raise click.UsageError(f"No system {name!r} is configured; known: {', '.join(systems) or 'none'}.")
+    options = {key: value for key, value in systems[name].items() if key != "kind"}
+    uncovered = install_guard(str(systems[name]["kind"]), options, roles=roles, undo_roles=undo_roles)
+    if as_json:
+        say_json({"system": name, "uncovered": uncovered})
+        return
+    for sentence in uncovered:
+        say(f"not covered: {sentence}")
+    say(f"{name}: ready")
+
+
 def _row(name: str, info: SystemInfo | None) -> tuple[str, ...]:
     if info is None:
         return (name, "", "", "cannot be reached")

@@ -7,7 +7,7 @@ is a directory of its own for what it saves outside the system.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -84,13 +84,18 @@ def open_session(kind: str, name: str, options: Mapping[str, Any], *, images: Pa
     return cast(Session, module.open_session(name, options, images=images))
 
 
-def install_guard(kind: str, options: Mapping[str, Any]) -> tuple[str, ...]:
+def install_guard(
+    kind: str, options: Mapping[str, Any], *, roles: Sequence[str] = (), undo_roles: Sequence[str] = ()
+) -> tuple[str, ...]:
     """The one-time set-up that a kind needs in the database itself, repeatable; what it could not cover.
 
-    Nothing for a kind that needs none. Raises ConfigurationError, SystemUnavailableError.
+    `roles` are those whose sessions are guarded, `undo_roles` those that restore, where the database tells
+    roles apart. Nothing for a kind that needs none. Raises ConfigurationError, SystemUnavailableError.
     """
     module = _module(kind, kind)
-    done: tuple[str, ...] = module.install(options) if hasattr(module, "install") else ()
+    if not hasattr(module, "install"):
+        return ()
+    done: tuple[str, ...] = module.install(options, roles=roles, undo_roles=undo_roles)
     return done
 
 
