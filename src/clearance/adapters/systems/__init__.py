@@ -7,6 +7,15 @@ from clearance.adapters.systems.kinds import (
     opener,
     openers,
     own_directory,
+    uninstall_guard,
 )
 
-__all__ = ["install_guard", "open_session", "open_system", "opener", "openers", "own_directory"]
+__all__ = [
+    "install_guard",
+    "open_session",
+    "open_system",
+    "opener",
+    "openers",
+    "own_directory",
+    "uninstall_guard",
+]

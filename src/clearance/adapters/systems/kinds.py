@@ -99,6 +99,13 @@ def install_guard(
     return done
 
 
+def uninstall_guard(kind: str, options: Mapping[str, Any]) -> None:
+    """Remove what `install_guard` made, images too. Raises as it does."""
+    module = _module(kind, kind)
+    if hasattr(module, "uninstall"):
+        module.uninstall(options)
+
+
 def _module(kind: str, name: str) -> ModuleType:
     if kind in BUILT_IN:
         try:
