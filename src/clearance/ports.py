@@ -346,7 +346,7 @@ class Session(Protocol):
         """
 
     def discard(self) -> None:
-        """Take the attempt back. The transaction stands as before it."""
+        """Take the attempt back; nothing to do without one. The transaction stands as before it."""
 
     def let_go(self) -> None:
         """Take the attempt back and free every lock, so that a person may decide at leisure.

@@ -20,6 +20,7 @@ Cursor = psycopg.Cursor[Any]
 _COUNTS: Final = sql("counts")
 _STATE: Final = sql("state")
 SAVEPOINT: Final = "clearance_attempt"
+_BACK: Final = f"ROLLBACK TO SAVEPOINT {SAVEPOINT}; RELEASE SAVEPOINT {SAVEPOINT}".encode()
 _NAMES: Final = """
 SELECT c.oid, pg_catalog.format('%%I.%%I', n.nspname, c.relname)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -79,12 +80,16 @@ class Runner:
             raise psycopg.errors.error_from_result(result, "utf-8")
 
     def back(self) -> None:
-        """To before the run. Also where the connection broke: then there is nothing to take back."""
+        """To before the run. Also where the connection broke: then there is nothing to take back.
+
+        Sent beside psycopg's own execute, which forgets every prepared statement at the word ROLLBACK.
+        """
         if self._connection.closed:
             return
-        with reached("take a statement back"), self._connection.pipeline():
-            self._connection.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
-            self._connection.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
+        result = self._connection.pgconn.exec_(_BACK)
+        if result.status != psycopg.pq.ExecStatus.COMMAND_OK and not self._connection.closed:
+            with reached("take a statement back"):
+                raise psycopg.errors.error_from_result(result, "utf-8")
 
     def keep(self) -> None:
         with reached("keep a statement"):

@@ -143,7 +143,9 @@ class PostgresSession:
         return made.cursor
 
     def discard(self) -> None:
-        made = self._taken()
+        made, self._attempt = self._attempt, None
+        if made is None:
+            return
         if made.behind:
             self._runner.back()
         self._end(opened=made.opened)
