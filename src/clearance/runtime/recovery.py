@@ -210,6 +210,7 @@ class UndoTarget:
         self._parts = [(name, systems.system(name)) for name in names]
         self._action_id = action_id
         self._snapshot_id = snapshot_of(action_id)
+        self._plan: Undone | None = None
 
     def system_of(self, _: Resource) -> str:
         """The first of them, which says what environment all is judged in."""
@@ -217,10 +218,13 @@ class UndoTarget:
 
     def plan(self) -> Undone:
         """What a restore would do, changing nothing."""
-        return self._each("", RestoreMode.PLAN)
+        self._plan = self._each("", RestoreMode.PLAN)
+        return self._plan
 
     def measure(self, _: Request) -> tuple[Measured, ...]:
-        return tuple(self._measured(name, part) for name, part in self.plan().systems.items())
+        """By the plan that was just made; once a person was asked, by a new one."""
+        plan, self._plan = self._plan or self.plan(), None
+        return tuple(self._measured(name, part) for name, part in plan.systems.items())
 
     def save(self, _: Request, *, snapshot_id: str) -> tuple[Saved, ...]:  # noqa: ARG002 - the port's
         """Nothing to do first: a restore keeps what it replaces by itself, under its own action's id."""
@@ -230,9 +234,12 @@ class UndoTarget:
         """Nothing is held: a plan is taken back at once."""
 
     def restore(self, undo_id: str, mode: RestoreMode) -> Undone:
-        """All systems or none, as far as a look at each before the first change can tell."""
-        plan = self.plan()
-        if mode is RestoreMode.ALL and plan.conflicts:
+        """All systems or none, as far as a look at each before the first change can tell.
+
+        One system alone needs no such look: it restores all or nothing by itself.
+        """
+        plan = self.plan() if mode is RestoreMode.ALL and len(self._parts) > 1 else None
+        if plan is not None and plan.conflicts:
             return Undone(
                 action_id=self._action_id,
                 undo_id=undo_id,
