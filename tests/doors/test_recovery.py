@@ -16,6 +16,8 @@ from clearance.core.model import RestoreStatus
 from clearance.errors import RestoreConflictError
 from tests.conftest import Server, make_server
 
+pytestmark = pytest.mark.servers
+
 SETTINGS = """
 systems:
   shop: {kind: sqlite, path: shop.db, environments: {}}

@@ -12,6 +12,8 @@ from clearance.core.model import ItemState, Operation, RestoreMode, RestoreStatu
 from clearance.errors import NotFoundError, RecoveryError
 from tests.ports.system_drivers import DRIVERS, Driver, request
 
+pytestmark = pytest.mark.servers
+
 ALL, FREE, PLAN = RestoreMode.ALL, RestoreMode.FREE, RestoreMode.PLAN
 
 

@@ -15,6 +15,8 @@ from clearance.errors import NotFoundError, RecoveryError
 
 from .conftest import World, portrait, request_of
 
+pytestmark = pytest.mark.servers
+
 Change = Callable[[Path], object]
 
 

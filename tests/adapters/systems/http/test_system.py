@@ -24,6 +24,8 @@ from clearance.errors import ConfigurationError, NotFoundError, RecoveryError, S
 from tests.ports.system_drivers import request
 from tests.servers.rest import RestApi, with_time
 
+pytestmark = pytest.mark.servers
+
 ALL = RestoreMode.ALL
 
 

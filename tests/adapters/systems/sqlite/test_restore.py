@@ -11,6 +11,8 @@ from clearance.core.model import ItemState, Restored, RestoreMode, RestoreStatus
 from clearance.errors import NotFoundError, RecoveryError
 from tests.adapters.systems.sqlite.conftest import SCHEMA, Database, Make
 
+pytestmark = pytest.mark.servers
+
 MANY = (Path(__file__).parent / "many.sql").read_text(encoding="utf-8")
 ACTIONS = [
     "DELETE FROM types",
