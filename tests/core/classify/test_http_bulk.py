@@ -36,6 +36,13 @@ PART = "--b\r\nContent-Type: application/http\r\n\r\nDELETE /x\r\n"
         ("DELETE", URL, None, None),
         ("DELETE", f"{URL}?filter=old", None, None),
         ("POST", URL, "{bad", None),
+        ("POST", URL, {"requests": [{"ids": [1, 2]}, {"ids": [3]}]}, 3),
+        ("POST", URL, {"blocks": [{}, {}], "ids": [1]}, 1),
+        ("DELETE", f"{URL}?id=gt.5", None, None),
+        ("DELETE", f"{URL}?key=secret", None, None),
+        ("DELETE", "https://a.example/logs-*", None, None),
+        ("POST", "http://[::1", None, None),
+        ("POST", URL, [{}] * 12_000, 12_000),
     ],
 )
 def test_things_are_counted_and_conditions_are_not(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -11,6 +12,7 @@ from msgspec import Struct
 from clearance.core.classify.found import doing, thing
 from clearance.core.model import Operation
 from clearance.core.model.effects import Classification, unknown
+from clearance.core.model.names import canonical
 from clearance.core.model.radius import Exactness, Touch
 
 _MOST_CHARACTERS = 100_000
@@ -21,11 +23,14 @@ _SELECTORS = frozenset(
     {"where", "filter", "filters", "query", "search", "condition", "all", "match", "selector"}
 )
 _DELETES = ("delete", "remove", "destroy", "purge", "truncate", "clear", "drop", "erase", "revoke")
+_MANY = frozenset({"all", "batch", "bulk", "every", "everything", "many", "multiple"})
+_PLURAL = re.compile(r".+[^ius]s")  # not `status`, `address`, `analysis`
 
 
 class _Field(Struct, frozen=True, kw_only=True):
     name: str
-    count: int | None
+    count: int | None  # of the longest list; 0 without one
+    bare: bool  # without any argument
 
 
 def classify_graphql(
@@ -47,6 +52,15 @@ def classify_graphql(
         return _classified(tree.definitions, variables or {}, operation_name)
     except Exception:  # a parser's own error, or a document that no list foresees: not read
         return unknown("the document cannot be read"), ()
+
+
+def is_installed() -> bool:
+    """True where the extra `graphql` is there."""
+    try:
+        import_module("graphql.language")
+    except ImportError:
+        return False
+    return True
 
 
 def _classified(
@@ -73,8 +87,20 @@ def _touch(field: _Field, kind: str) -> Touch:
     operation = Operation.READ
     if kind == "mutation":
         operation = Operation.DELETE if _deletes(field.name) else Operation.UPDATE
-    exactness = Exactness.UNKNOWN if field.count is None else Exactness.BOUND
-    return Touch(resource=f"{kind}.{field.name}", operation=operation, count=field.count, exactness=exactness)
+    many = field.count == 0 and kind == "mutation" and (_of_many(field.name) or _empties(field))
+    count = None if many or field.count is None else max(field.count, 1)
+    exactness = Exactness.UNKNOWN if count is None else Exactness.BOUND
+    return Touch(resource=f"{kind}.{field.name}", operation=operation, count=count, exactness=exactness)
+
+
+def _of_many(name: str) -> bool:
+    """True for `deleteUsers` and `archiveAll`: without a list of them, the server chooses which."""
+    first, *words = canonical(name).split("_")
+    return first in _MANY or any(word in _MANY or _PLURAL.fullmatch(word) for word in words)
+
+
+def _empties(field: _Field) -> bool:
+    return field.bare and _deletes(field.name)
 
 
 def _deletes(name: str) -> bool:
@@ -87,7 +113,9 @@ def _fields(
     """Root fields, through inline and named fragments. Directives may leave one out: each counts as run."""
     for node in selection.selections:
         if node.kind == "field":
-            yield _Field(name=node.name.value, count=_count(node.arguments, variables))
+            yield _Field(
+                name=node.name.value, count=_count(node.arguments, variables), bare=not node.arguments
+            )
         elif node.kind == "inline_fragment":
             yield from _fields(node.selection_set, fragments, variables, seen)
         else:
@@ -98,28 +126,34 @@ def _fields(
 
 
 def _count(arguments: Any, variables: Mapping[str, Any]) -> int | None:
-    """The longest list among the arguments, 1 without one, None where a condition chooses."""
-    longest = 1
+    """The longest list among the arguments, 0 without one, None where a condition chooses."""
+    longest = 0
     for argument in arguments or ():
-        value = _value(argument.value, variables)
-        if value is _MISSING:
-            return None
-        found = _within(argument.name.value, value)
+        found = _listed(argument.name.value, _value(argument.value, variables))
         if found is None:
             return None
         longest = max(longest, found)
     return longest
 
 
-def _within(name: str, value: Any) -> int | None:
+def _listed(name: str, value: Any) -> int | None:
+    """Entries of every list, with the lists inside them; 0 without a list."""
     if value is _MISSING or (name.lower().lstrip("_") in _SELECTORS and value is not None):
         return None
     if isinstance(value, list | tuple):
-        return len(value)
+        return _total((_listed("", item) for item in value), least=1)
     if isinstance(value, Mapping):
-        inner = [_within(str(key), part) for key, part in value.items()]
-        return None if None in inner else max((count for count in inner if count is not None), default=1)
-    return 1
+        return _total((_listed(str(key), part) for key, part in value.items()), least=0)
+    return 0
+
+
+def _total(counts: Iterable[int | None], *, least: int) -> int | None:
+    total = 0
+    for count in counts:
+        if count is None:
+            return None
+        total += max(count, least)
+    return total
 
 
 _MISSING = object()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from clearance.core.classify.records import AT_LEAST
 from clearance.core.enrich.sources import DECLARED, DERIVED, declared, derived, is_number, said_by_caller
 from clearance.core.model import ActionCall, Fact, Request, ToolSpec
 from clearance.core.model.names import canonical
@@ -24,12 +25,22 @@ def derive_facts(request: Request, *, call: ActionCall, tools: Mapping[str, Tool
     if spec is not None:
         for name, fact in declared(spec, request.action.arguments).items():
             facts[name] = _weighed(fact, facts[name]) if name in facts else fact
+    for name, fact in request.facts.items():
+        if fact.source == AT_LEAST and name in facts:
+            facts[name] = _raised(facts[name], fact)
     return facts
 
 
 def merge_facts(known: Mapping[str, Fact], counted: Mapping[str, Fact]) -> dict[str, Fact]:
     """All facts; what was counted on the real system replaces any claim about it."""
     return {**known, **counted}
+
+
+def _raised(known: Fact, least: Fact) -> Fact:
+    """A claim below what the call shows at the least is raised to it; nothing unknown becomes known."""
+    if is_number(known.value) and is_number(least.value) and least.value > known.value:  # type: ignore[operator]
+        return Fact(value=least.value, source=DERIVED)
+    return known
 
 
 def _weighed(strong: Fact, weak: Fact) -> Fact:

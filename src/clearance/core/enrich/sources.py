@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
+from clearance.core.classify.records import TOLD
 from clearance.core.model import ActionCall, Fact, FactSpec, FactValue, Request, Resource, ToolSpec
 from clearance.core.model.names import secret_name
 from clearance.core.model.paths import MISSING, at_path
 
-CALLER, DECLARED, DERIVED = "caller", "declared", "arguments"
+CALLER, DECLARED, DERIVED = "caller", "declared", TOLD
 _MAX_STRING = 256  # characters; a longer string is content, not a fact
 _MAX_INTEGER = 2**63  # what stores and wires carry
 _MAX_MEASURED = 16_777_216  # bytes; beyond, the size of arguments is not measured but unknown
@@ -44,20 +45,21 @@ def declared(spec: ToolSpec, arguments: Mapping[str, Any]) -> dict[str, Fact]:
 
 
 def derived(request: Request) -> dict[str, Fact]:
-    """Counted on the call itself: recipients, their domains, files, resources, size of the arguments."""
+    """Counted on the call itself: records, recipients, their domains, files, resources, size of arguments."""
     resources = request.resources
+    told = {name: fact for name, fact in request.facts.items() if fact.source == TOLD}
     values: dict[str, FactValue] = {
         "resource_count": _count(resources),
         "argument_bytes": _json_bytes(request.action.arguments),
     }
     recipients = [resource for resource in resources if resource.kind in _RECIPIENT_KINDS]
     if recipients:
-        values["recipient_count"] = _count(recipients)
+        values["recipient_count"] = _recipients(recipients)
         values["domain_count"] = _domains(recipients)
     files = [resource for resource in resources if resource.kind == "file"]
     if files:
         values["file_count"] = _count(files)
-    return {name: Fact(value=value, source=DERIVED) for name, value in values.items()}
+    return told | {name: Fact(value=value, source=DERIVED) for name, value in values.items()}
 
 
 def is_scalar(value: Any) -> bool:
@@ -112,10 +114,25 @@ def _count(resources: Iterable[Resource]) -> FactValue:
     return total
 
 
+def _recipients(recipients: Iterable[Resource]) -> FactValue:
+    """Each address once, however its case is written; None where a group stands for any number."""
+    seen: set[tuple[str, str]] = set()
+    more = 0
+    for resource in recipients:
+        if "group" in resource.attributes:
+            return None
+        if "unreadable" in resource.attributes:
+            more += resource.attributes.get("count", 1)
+        else:
+            seen.add((resource.kind, resource.name.lower() if resource.kind == "email" else resource.name))
+    return len(seen) + more
+
+
 def _domains(recipients: Iterable[Resource]) -> FactValue:
     domains = set()
     for resource in recipients:
-        if "unreadable" in resource.attributes:
+        unnamed = resource.kind == "recipient" and "group" in resource.attributes
+        if unnamed or "unreadable" in resource.attributes:
             return None
         if resource.kind == "email":
             domains.add(resource.attributes.get("domain") or resource.name.rpartition("@")[2].lower())

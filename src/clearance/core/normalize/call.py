@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from clearance.core.classify.records import Records
 from clearance.core.model import (
     Action,
     ActionCall,
     Context,
+    Fact,
     Operation,
     Principal,
     Request,
@@ -26,24 +28,28 @@ from clearance.core.normalize.tool_call import read_tool
 def normalize(
     call: ActionCall, *, principal: Principal, context: Context, tools: Mapping[str, ToolSpec]
 ) -> Request:
-    """What is asked for, in the field's terms. `tools` is keyed by canonical name; facts are left empty.
+    """What is asked for, in the field's terms. `tools` is keyed by canonical name.
+
+    Of the facts only `record_count` is given, where the call itself tells it, for `derive_facts` to weigh.
 
     Whatever cannot be read becomes operation UNKNOWN, the highest class. Never raises.
     """
     try:
-        action, resources = _read(call, tools)
+        action, resources, facts = _read(call, tools)
     except Exception:  # fail closed: no input may keep an action from being judged
-        action, resources = _unreadable(call)
-    return Request(principal=principal, action=action, resources=resources, context=context)
+        (action, resources), facts = _unreadable(call), {}
+    return Request(principal=principal, action=action, resources=resources, context=context, facts=facts)
 
 
-def _read(call: ActionCall, tools: Mapping[str, ToolSpec]) -> tuple[Action, tuple[Resource, ...]]:
+def _read(
+    call: ActionCall, tools: Mapping[str, ToolSpec]
+) -> tuple[Action, tuple[Resource, ...], dict[str, Fact]]:
     arguments = call.arguments or call.payload
     spec = tools.get(canonical(call.action)) if len(call.action) <= MAX_NAME else None
-    operation, found = read_tool(call.action, arguments, spec=spec)
-    operation = call.operation or operation
+    reading = read_tool(call.action, arguments, spec=spec)
+    operation, found = call.operation or reading.operation, reading.resources
     if operation is Operation.MODEL_CALL:
-        found = _models(arguments, call.payload) or found
+        found = (*_models(arguments, call.payload),) or found
     environment = call.environment or (spec.environment if spec else None)
     wanted = (call.resource,) if isinstance(call.resource, str) else call.resource
     resources = distinct(
@@ -53,7 +59,15 @@ def _read(call: ActionCall, tools: Mapping[str, ToolSpec]) -> tuple[Action, tupl
         )
     )
     action = Action(tool=call.action, operation=operation, arguments=arguments)
-    return action, resources or (placed(named("tool", call.action), environment, trusted=False),)
+    return (
+        action,
+        resources or (placed(named("tool", call.action), environment, trusted=False),),
+        {} if operation is Operation.READ else _facts(reading.records),
+    )
+
+
+def _facts(records: Records | None) -> dict[str, Fact]:
+    return {} if records is None else {"record_count": Fact(value=records.count, source=records.basis)}
 
 
 def _models(*sources: Mapping[str, Any]) -> Sequence[Resource]:

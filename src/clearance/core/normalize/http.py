@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,29 +29,37 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//)?")
 _HOST = re.compile(r"[a-z0-9_.-]+")
 _MAX_URL = 65_536  # characters; what servers take at the most
 _ENCODED_DOT = re.compile(r"%2e", re.IGNORECASE)
-_METHOD_NAMES = ("method", "http_method", "request_method", "verb")
-_BODY_NAMES = ("body", "data", "json", "form", "files", "content", "payload", "json_body")
+METHOD_NAMES = ("method", "http_method", "request_method", "verb")
+BODY_NAMES = ("body", "data", "json", "form", "files", "content", "payload", "json_body")
 # Headers and fields by which servers let a POST stand for another method.
 _OVERRIDES = frozenset({"x_http_method_override", "x_http_method", "x_method_override", "method"})
 
 
 def read_http(arguments: Mapping[str, Any], target: Any) -> Reading:
     """Operation from the method and its overrides; None where no method is given and nothing is sent."""
-    methods = [arguments[name] for name in _METHOD_NAMES if name in arguments]
-    methods.extend(_overrides(arguments.get("headers")))
-    for name in ("params", "query", *_BODY_NAMES):
-        fields = arguments.get(name)
-        if isinstance(fields, Mapping) and "_method" in fields:
-            methods.append(fields["_method"])
-    if isinstance(target, str) and "_method=" in target:
-        methods.extend(re.findall(r"[?&]_method=([^&#]*)", target))
-    operation = _operation_of(methods)
-    if any(arguments.get(name) for name in _BODY_NAMES):
+    operation = _strictest_of(told_by_methods(arguments, target))
+    if any(arguments.get(name) for name in BODY_NAMES):
         operation = strictest(operation or Operation.SEND, Operation.SEND)
     resources = read_urls(target)
     if any("unreadable" in resource.attributes for resource in resources):
         operation = Operation.UNKNOWN
     return Reading(operation=operation, resources=tuple(resources))
+
+
+def told_by_methods(arguments: Mapping[str, Any], target: Any) -> list[Operation]:
+    """What the method and each of its overrides mean, whatever the body."""
+    methods = [arguments[name] for name in METHOD_NAMES if name in arguments]
+    methods.extend(_overrides(arguments.get("headers")))
+    for name in ("params", "query", *BODY_NAMES):
+        fields = arguments.get(name)
+        if isinstance(fields, Mapping) and "_method" in fields:
+            methods.append(fields["_method"])
+    if isinstance(target, str) and "_method=" in target:
+        methods.extend(re.findall(r"[?&]_method=([^&#]*)", target))
+    return [
+        (_OPERATION.get(method.strip().upper()) if isinstance(method, str) else None) or Operation.UNKNOWN
+        for method in methods
+    ]
 
 
 def read_urls(value: Any) -> list[Resource]:
@@ -132,10 +140,5 @@ def _overrides(headers: Any) -> Iterator[Any]:
                 yield pair[1]
 
 
-def _operation_of(methods: list[Any]) -> Operation | None:
-    operation: Operation | None = None
-    for method in methods:
-        known = _OPERATION.get(method.strip().upper()) if isinstance(method, str) else None
-        meant = known or Operation.UNKNOWN
-        operation = meant if operation is None else strictest(operation, meant)
-    return operation
+def _strictest_of(operations: list[Operation]) -> Operation | None:
+    return reduce(strictest, operations) if operations else None

@@ -8,6 +8,12 @@ from functools import lru_cache
 from typing import Any
 
 from clearance.core.model import Resource
+from clearance.core.normalize.groups import (
+    as_group,
+    headers_of_raw,
+    stands_for_many,
+    unreadable_group,
+)
 from clearance.core.normalize.http import normalised_host
 from clearance.core.normalize.reading import MAX_RESOURCES, more, named, unreadable
 
@@ -55,6 +61,16 @@ def _bounded(found: Iterator[str | None]) -> list[Resource]:
     return [*resources, more("recipient", rest)] if rest > 0 else resources
 
 
+def read_raw(value: Any) -> list[Resource]:
+    """Recipients of a message given as the base64 of its text, as mail services take it."""
+    if not isinstance(value, str) or not value:
+        return []
+    headers = headers_of_raw(value)
+    if headers is None:
+        return [unreadable_group()]
+    return [found for texts in headers.values() for text in texts for found in read_recipients(text)]
+
+
 def read_addresses(value: Any) -> list[Resource]:
     """The same, but only what is an e-mail address: for arguments that may hold other things too."""
     return [resource for resource in read_recipients(value) if resource.kind == "email"]
@@ -66,6 +82,11 @@ def recipient(text: str | None) -> Resource:
 
 
 def _recipient(text: str) -> Resource:
+    found = _one(text)
+    return as_group(found) if found.kind == "channel" or stands_for_many(text) else found
+
+
+def _one(text: str) -> Resource:
     local, at, domain = text.rpartition("@")
     if at and domain and (local or "." in domain):  # `@name` is an account, `@a.example` a domain
         return _email(local, domain)

@@ -12,8 +12,9 @@ from clearance.core.model.names import canonical
 from clearance.core.model.paths import at_path
 from clearance.core.normalize.argument_names import KIND, MESSAGE_ONLY, OPAQUE
 from clearance.core.normalize.files import file_resource, read_files
+from clearance.core.normalize.groups import GROUP_NAMES, as_group, read_groups
 from clearance.core.normalize.http import read_urls, url_resource
-from clearance.core.normalize.message import read_addresses, read_recipients, recipient
+from clearance.core.normalize.message import read_addresses, read_raw, read_recipients, recipient
 from clearance.core.normalize.reading import MAX_RESOURCES, each, named, unreadable
 
 _KINDS_LIST = """
@@ -43,7 +44,8 @@ _READ: dict[str, Callable[[Any], list[Resource]]] = {
     "url": read_urls,
     "recipient": read_recipients,
     "address": read_addresses,
-    **{kind: _names(kind) for kind in ("channel", "table", "s3", "database", "queue", "topic", "account")},
+    "channel": lambda value: [as_group(channel) for channel in _names("channel")(value)],
+    **{kind: _names(kind) for kind in ("table", "s3", "database", "queue", "topic", "account")},
 }
 
 
@@ -107,7 +109,11 @@ def recognised(by_name: Mapping[str, Any], *, family: Family | None, depth: int 
         kind = KIND.get(name)
         if family is Family.MESSAGE and name in MESSAGE_ONLY:
             kind = "recipient"
-        if kind is not None:
+        if family is Family.MESSAGE and name == "raw":
+            found += read_raw(value)
+        elif family is Family.MESSAGE and name in GROUP_NAMES:
+            found += read_groups(value)
+        elif kind is not None:
             found += _READ[kind](value)
         elif depth == 0 and isinstance(value, dict) and name not in OPAQUE:
             found += recognised(by_canonical_name(value), family=family, depth=1)

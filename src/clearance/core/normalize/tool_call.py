@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from msgspec import Struct
+
+from clearance.core.classify.records import Records
 from clearance.core.model import Family, Operation, Resource, ToolSpec
 from clearance.core.model.paths import MISSING, at_path
 from clearance.core.normalize import argument_names as names
+from clearance.core.normalize.changes import Asked, read_changes
 from clearance.core.normalize.files import read_files
+from clearance.core.normalize.groups import GROUP_NAMES
 from clearance.core.normalize.http import read_http
 from clearance.core.normalize.message import read_recipients
 from clearance.core.normalize.naming import Suggestion, suggested
@@ -25,10 +30,16 @@ _SQL_VERBS_LIST = """
 _SQL_VERBS = frozenset(_SQL_VERBS_LIST.split())
 
 
-def read_tool(
-    name: str, arguments: Mapping[Any, Any], *, spec: ToolSpec | None
-) -> tuple[Operation, Sequence[Resource]]:
-    """The operation, UNKNOWN where nothing tells it, and the resources, which may be none."""
+class ToolReading(Struct, frozen=True, kw_only=True):
+    """The operation, UNKNOWN where nothing tells it; resources, maybe none; records, where told."""
+
+    operation: Operation
+    resources: tuple[Resource, ...]
+    records: Records | None
+
+
+def read_tool(name: str, arguments: Mapping[Any, Any], *, spec: ToolSpec | None) -> ToolReading:
+    """What a call of this tool does, by its declaration, its arguments and its name."""
     spec = spec or _UNDECLARED
     by_name = by_canonical_name(arguments)
     suggestion = suggested(name)
@@ -44,9 +55,27 @@ def read_tool(
         operation = _guessed_family(reading, suggestion, by_name)
     if len(by_name) != len(arguments):
         operation = Operation.UNKNOWN  # two spellings of one name, or a name that is none
+    changes = read_changes(
+        Asked(
+            name=name,
+            by_name=by_name,
+            declared=spec.family,
+            family=family,
+            targets=_values(by_name, declared, names.URLS) if family is Family.HTTP else (),
+            operation=spec.operation or operation,
+        )
+    )
     if spec.resource:
-        return spec.operation or operation, templated(spec.resource, arguments)
-    return spec.operation or operation, (*reading.resources, *recognised(by_name, family=family))
+        resources = templated(spec.resource, arguments)
+    else:
+        sends = (
+            family is None and suggestion.operation is Operation.SEND and not GROUP_NAMES.isdisjoint(by_name)
+        )
+        sought = Family.MESSAGE if sends else family
+        resources = [*reading.resources, *recognised(by_name, family=sought)]
+    return ToolReading(
+        operation=spec.operation or changes.operation, resources=tuple(resources), records=changes.records
+    )
 
 
 def _declared_family(reading: Reading, suggestion: Suggestion, family: Family) -> Operation:
