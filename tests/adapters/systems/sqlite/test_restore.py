@@ -112,6 +112,35 @@ def test_many_rows_come_back_from_a_copy(make: Make, sql: str) -> None:
     assert database.dump() == before
 
 
+@pytest.mark.parametrize("sql", ["DELETE FROM types", "UPDATE nullkey SET v = 9", "DELETE FROM raw"])
+def test_a_copy_is_put_back_after_a_vacuum(make: Make, sql: str) -> None:
+    """It moves pages and gives new rowids; the tables hold the same, also texts that are not UTF-8."""
+    database = make(MANY)
+    before = database.dump()
+    database.act(sql, most_rows=0)
+    database.run("VACUUM")
+    assert restore(database, "s1").status is RestoreStatus.RESTORED
+    assert database.dump() == before
+
+
+@pytest.mark.parametrize("table", ["keyless", "nullkey", "pair", "swap"])
+def test_one_row_that_was_changed_among_many_is_named_in_every_kind_of_table(make: Make, table: str) -> None:
+    database = make(MANY)
+    column = {"keyless": "b", "nullkey": "v", "pair": "v", "swap": "u"}[table]
+    database.act(
+        f"UPDATE {table} SET {column} = 'mine' || rowid" if table != "pair" else "UPDATE pair SET v = 1"
+    )
+    count = database.run(f"SELECT count(*) FROM {table}")[0][0]
+    where = "a = 'x'" if table == "pair" else "rowid = 2"
+    database.run(f"UPDATE {table} SET {column} = 'theirs' WHERE {where}")
+    now = database.dump()
+    report = restore(database, "s1")
+    assert (report.status, report.conflicts, report.skipped) == (RestoreStatus.CONFLICT, 1, count - 1)
+    assert report.items[0].why == "changed since"
+    assert database.dump() == now
+    assert restore(database, "s1", RestoreMode.FREE).restored == count - 1
+
+
 def test_a_transaction_of_several_statements_comes_back_newest_first(make: Make) -> None:
     database = make()
     before = database.dump()
@@ -224,6 +253,59 @@ def test_a_dropped_table_comes_back_while_others_went_on(make: Make) -> None:
     assert restore(database, "s1").status is RestoreStatus.RESTORED
     assert database.dump()["lines"] == lines
     assert database.run("SELECT * FROM audit") == [("later",)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "ALTER TABLE accounts RENAME TO customers",
+        "ALTER TABLE accounts RENAME COLUMN id TO number",
+        "ALTER TABLE lines ALTER COLUMN entry SET NOT NULL",
+    ],
+)
+def test_a_table_whose_text_alone_was_rewritten_keeps_its_rows(make: Make, sql: str) -> None:
+    """SQLite rewrites the tables and triggers that refer to a renamed one; their rows stay the same."""
+    database = make()
+    before = database.dump()
+    database.act(sql)
+    after = database.dump()
+    assert after != before
+    assert restore(database, "s1").status is RestoreStatus.RESTORED
+    assert database.dump() == before
+    assert restore(database, "s1'").status is RestoreStatus.RESTORED
+    assert database.dump() == after
+
+
+def test_a_table_that_removes_rows_of_its_own_accord_removes_none_while_rows_are_put_back(make: Make) -> None:
+    database = make(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, u UNIQUE ON CONFLICT REPLACE);"
+        "INSERT INTO t VALUES (1, 'a'), (2, 'b');"
+    )
+    database.act("UPDATE t SET u = 'c' WHERE id = 1")
+    database.run("INSERT INTO t VALUES (3, 'a')")
+    now = database.dump()
+    report = restore(database, "s1")
+    assert (report.status, report.items[0].key) == (RestoreStatus.CONFLICT, "1")
+    assert database.dump() == now
+
+
+def test_many_rows_with_one_conflict_name_it_and_change_nothing(make: Make) -> None:
+    """They are written at once; the one that is refused is told apart all the same."""
+    database = make(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, u UNIQUE);"
+        "INSERT INTO t WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) "
+        "SELECT i, 'u' || i FROM n;"
+    )
+    database.act("DELETE FROM t WHERE id % 2 = 0")
+    database.run("INSERT INTO t VALUES (5000, 'u700')")
+    now = database.dump()
+    report = restore(database, "s1")
+    assert (report.status, report.conflicts, report.items[0].key) == (RestoreStatus.CONFLICT, 1, "700")
+    assert report.items[0].why.startswith("a unique value")
+    assert database.dump() == now
+    report = restore(database, "s1", RestoreMode.FREE)
+    assert (report.status, report.restored, report.conflicts) == (RestoreStatus.PARTIAL, 999, 1)
+    assert database.run("SELECT count(*) FROM t") == [(2000,)]
 
 
 def test_a_name_that_was_taken_since_is_a_conflict(make: Make) -> None:

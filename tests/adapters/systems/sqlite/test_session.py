@@ -90,6 +90,56 @@ def test_every_row_is_counted_and_nothing_is_seen_before_the_commit(
     assert not database.copies()
 
 
+@pytest.mark.parametrize(("sql", "expected"), COUNTS, ids=[sql for sql, _ in COUNTS])
+@pytest.mark.parametrize("has_changes", [True, False])
+def test_the_count_beside_a_copy_is_the_same(
+    make: Make, sql: str, expected: dict[str, int], has_changes: bool
+) -> None:
+    database = make()
+    session = database.session(most_rows=0)
+    if has_changes:
+        session.attempt("UPDATE accounts SET balance = balance", None, snapshot_id="s0")
+        session.complete()
+    assert counts(session.attempt(sql, None, snapshot_id="s1").radius) == expected
+    session.rollback()
+    assert not database.copies()
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("INSERT INTO t SELECT * FROM more", {"t create": 2}),
+        ("INSERT INTO t SELECT id, v FROM more WHERE id > 3", {"t create": 1}),
+        ("DELETE FROM t", {"t delete": 2}),
+        ("UPDATE t SET v = v", {"t update": 2}),
+        ("UPDATE t SET id = id + 10", {"t update": 2}),
+        ("DELETE FROM v WHERE id = 1", {"t update": 1}),
+        ("INSERT INTO t VALUES (1, 2) ON CONFLICT DO NOTHING", {}),
+        (
+            "INSERT INTO t VALUES (1, 2), (9, 9) ON CONFLICT DO UPDATE SET v = 3",
+            {"t create": 1, "t update": 1},
+        ),
+        ("INSERT INTO own VALUES (1, 'b')", {"own create": 1, "own delete": 2}),
+    ],
+)
+def test_sqlites_own_counter_is_asked_only_where_it_tells_all(
+    make: Make, sql: str, expected: dict[str, int]
+) -> None:
+    database = make(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, v); CREATE TABLE more (id INTEGER PRIMARY KEY, v);"
+        "INSERT INTO t VALUES (2, 1), (1, 1); INSERT INTO more VALUES (3, 1), (4, 1);"
+        "CREATE TABLE own (id INTEGER PRIMARY KEY ON CONFLICT REPLACE, u UNIQUE ON CONFLICT REPLACE);"
+        "INSERT INTO own VALUES (1, 'a'), (2, 'b');"
+        "CREATE VIEW v AS SELECT id FROM t;"
+        "CREATE TRIGGER gone INSTEAD OF DELETE ON v BEGIN UPDATE t SET v = -1 WHERE id = old.id; END;"
+    )
+    for most_rows in (100, 0):
+        session = database.session(most_rows=most_rows)
+        found = counts(session.attempt(sql, None, snapshot_id="s1").radius)
+        session.close()
+        assert found == expected
+
+
 def test_a_self_cascade_and_a_trigger_that_touches_its_own_row_are_counted(make: Make) -> None:
     database = make(
         "CREATE TABLE t (id INTEGER PRIMARY KEY, parent REFERENCES t (id) ON DELETE CASCADE, n DEFAULT 0);"

@@ -5,8 +5,9 @@ The caller holds the write lock, so that nobody else writes between the count an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Final
 
 import apsw
@@ -16,12 +17,11 @@ from msgspec.structs import replace
 from clearance.adapters.systems.sqlite.images import Head, TableHead, table_head, write_head, write_rows
 from clearance.adapters.systems.sqlite.options import Target
 from clearance.adapters.systems.sqlite.reading import Reading
-from clearance.adapters.systems.sqlite.recorder import Change, Recorder, TableChanges
+from clearance.adapters.systems.sqlite.recorder import Change, Recorder, Stop, TableChanges
 from clearance.adapters.systems.sqlite.result import Result, run
 from clearance.adapters.systems.sqlite.schema import Table, read_table, sequences
 from clearance.core.model import (
     EffectClass,
-    Operation,
     Radius,
     Reversibility,
     Touch,
@@ -65,25 +65,34 @@ def back_to_savepoint(connection: apsw.Connection) -> None:
         connection.execute(f"ROLLBACK TO {SAVEPOINT}; RELEASE {SAVEPOINT}")
 
 
-def run_by_rows(target: Target, connection: apsw.Connection, statement: Statement) -> Attempt | None:
-    """Behind a savepoint, which stays open. None where the rows could not all be kept: then a copy must be.
+def run_by_rows(
+    target: Target, connection: apsw.Connection, statement: Statement, *, has_changes: bool
+) -> Attempt | None:
+    """Behind a savepoint, which stays open. None where the rows could not all be kept: then a copy must be,
+    and the transaction may have ended, which takes nothing along where it has no earlier changes.
 
     Raises the driver's own error of the statement.
     """
     shapes = [read_table(connection, name) for name in sorted(statement.reading.writes)]
     if statement.reading.has_ddl or not all(table is None or table.kept_by_rows for table in shapes):
         return None
-    recorder = Recorder(connection, most_rows=target.options.most_rows)
+    stops = Stop.NEVER if has_changes else Stop.WHEN_LOST
+    recorder = Recorder(connection, most_rows=target.options.most_rows, stops=stops)
     recorder.learn(statement.reading.writes)
     numbers, total = sequences(connection), connection.total_changes()
-    with recorder:
-        result = run(connection, statement.text, statement.parameters, changes_rows=True)
+    try:
+        with recorder:
+            result = run(connection, statement.text, statement.parameters, changes_rows=True)
+    except apsw.InterruptError:
+        if recorder.why_not:
+            return None
+        raise
     # The engine's second counter knows neither REPLACE's deletes nor who did it, but it is not ours.
     unseen = connection.total_changes() - total > recorder.events
     if recorder.why_not or (unseen and not temporary_things(statement.reading)):
         return None
-    changes = [recorder.changes[name] for name in sorted(recorder.changes)]
-    touches = tuple(_touch(recorder, name, operation) for name, operation in recorder.touched())
+    changes = [kept for _, kept in sorted(recorder.changes.items())]
+    touches = tuple(_touches(recorder))
     radius = radius_of(target, statement, touches, how="change hook")
     head = _row_head(target, statement, changes, touches=touches)
     head = replace(head, sequences_before=numbers, sequences_after=sequences(connection))
@@ -144,13 +153,12 @@ def temporary_things(reading: Reading) -> tuple[str, ...]:
     return ()
 
 
-def _touch(recorder: Recorder, name: str, operation: Operation) -> Touch:
-    count = recorder.touched()[(name, operation)]
-    changes = recorder.changes.get(name)
-    keys = (
-        [key_of(changes.table, change) for change in list(changes.rows.values())[:_SAMPLE]] if changes else []
-    )
-    return Touch(resource=name, operation=operation, count=count, sample=tuple(keys))
+def _touches(recorder: Recorder) -> Iterator[Touch]:
+    kept = recorder.changes
+    for (name, operation), count in recorder.touched().items():
+        changes = kept[name]
+        sample = tuple(key_of(changes.table, change) for change in islice(changes.rows.values(), _SAMPLE))
+        yield Touch(resource=name, operation=operation, count=count, sample=sample)
 
 
 def key_of(table: Table, change: Change) -> str:

@@ -5,7 +5,8 @@ The caller holds the write lock. Commits nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import apsw
@@ -27,7 +28,7 @@ from clearance.adapters.systems.sqlite.images import Head, TableHead
 from clearance.adapters.systems.sqlite.options import Target
 from clearance.adapters.systems.sqlite.reading import Reading
 from clearance.adapters.systems.sqlite.recorder import Recorder
-from clearance.adapters.systems.sqlite.result import run
+from clearance.adapters.systems.sqlite.result import Result, run
 from clearance.adapters.systems.sqlite.schema import (
     SchemaObject,
     keeps_content,
@@ -35,8 +36,10 @@ from clearance.adapters.systems.sqlite.schema import (
     schema_objects,
     sequences,
 )
-from clearance.core.model import Exactness, Operation, Reversibility, Touch
+from clearance.core.model import EffectClass, Exactness, Operation, Reversibility, Touch
 from clearance.errors import RecoveryError
+
+Counts = dict[tuple[str, Operation], int]  # rows of each table, by what was done to them
 
 
 class _Before(Struct, frozen=True, kw_only=True):
@@ -57,20 +60,18 @@ def run_with_copy(
     """
     before = _before(connection, statement.reading)
     copied, lost = _copy(target, connection, statement, has_changes=has_changes)
-    recorder = Recorder(connection, most_rows=0)
     try:
-        with recorder:
-            result = run(connection, statement.text, statement.parameters, changes_rows=True)
+        result, counts = _run(connection, statement)
     except BaseException:
         if copied:
             copied.path.unlink(missing_ok=True)
         raise
     changed = before.objects ^ schema_objects(connection)
-    touches = tuple(_touches(connection, before, recorder, changed=changed))
-    radius = radius_of(target, statement, touches, how="change hook and schema")
+    touches = tuple(_touches(connection, before, counts, changed=changed))
+    radius = radius_of(target, statement, touches, how="change counters and schema")
     if lost:
         return Attempt(radius=replace(radius, irreversible=(lost,)), result=result, lost=lost)
-    names = _names(connection, before, recorder, changed=changed)
+    names = _names(connection, before, counts, changed=changed)
     head = new_head(
         target,
         statement.snapshot_id,
@@ -84,6 +85,31 @@ def run_with_copy(
         head = with_after(connection, with_copy(head, copied))
         head = store(connection, head, ())
     return Attempt(radius=with_head(radius, head), result=result, head=head)
+
+
+def _run(connection: apsw.Connection, statement: Statement) -> tuple[Result, Counts]:
+    """Counted without a word to this process where only one thing can be done to one table."""
+    only = _only_touch(connection, statement.reading)
+    before = connection.total_changes()
+    recorder = Recorder(connection, most_rows=0)
+    with recorder if only is None else nullcontext():
+        result = run(connection, statement.text, statement.parameters, changes_rows=True)
+    if only is None:
+        return result, recorder.touched()
+    count = connection.total_changes() - before
+    return result, {only: count} if count else {}
+
+
+def _only_touch(connection: apsw.Connection, reading: Reading) -> tuple[str, Operation] | None:
+    """What SQLite's own counter counts, when nothing else can happen: REPLACE, triggers, foreign keys."""
+    row_effects = {EffectClass.READ, EffectClass.WRITE, EffectClass.DELETE}
+    objects = reading.classification.objects
+    if reading.has_ddl or len(objects) != 1 or not reading.classification.effects <= row_effects:
+        return None
+    table = read_table(connection, objects[0].name)
+    if table is None or table.kind != "table" or reading.writes != {objects[0].name}:
+        return None
+    return table.name, objects[0].operation
 
 
 def _copy(
@@ -102,11 +128,15 @@ def with_copy(head: Head, copied: Copy) -> Head:
     return replace(head, file=copied.path.name, file_digest=copied.digest, bytes=copied.bytes)
 
 
-def with_after(connection: apsw.Connection, head: Head) -> Head:
-    """How the tables, the schema and the sequences stand now."""
+def with_after(connection: apsw.Connection, head: Head, *, known: Mapping[str, str] | None = None) -> Head:
+    """How the tables, the schema and the sequences stand now; `known` are digests that were just taken."""
+    digests = dict(known or {})
+    for table in head.tables:
+        if table.name not in digests:
+            digests[table.name] = digest_of(connection, table.name)
     return replace(
         head,
-        digests_after={table.name: digest_of(connection, table.name) for table in head.tables},
+        digests_after={table.name: digests[table.name] for table in head.tables},
         schema_after=tuple(sorted(schema_objects(connection))),
         sequences_after=sequences(connection),
     )
@@ -153,7 +183,7 @@ def count_rows(connection: apsw.Connection, name: str) -> int:
 
 
 def _touches(
-    connection: apsw.Connection, before: _Before, recorder: Recorder, *, changed: frozenset[SchemaObject]
+    connection: apsw.Connection, before: _Before, counts: Counts, *, changed: frozenset[SchemaObject]
 ) -> Iterator[Touch]:
     lost = set()
     for name, rows in before.rows.items():
@@ -165,7 +195,7 @@ def _touches(
             yield Touch(resource=name, operation=Operation.UPDATE, count=rows)
         elif table.kind == "virtual":
             yield _virtual_touch(connection, name, rows)
-    for (name, operation), count in recorder.touched().items():
+    for (name, operation), count in counts.items():
         table = read_table(connection, name)
         if name not in lost and (table is None or table.kind == "table"):
             yield Touch(resource=name, operation=operation, count=count)
@@ -187,10 +217,10 @@ def _virtual_touch(connection: apsw.Connection, name: str, before: int) -> Touch
 
 
 def _names(
-    connection: apsw.Connection, before: _Before, recorder: Recorder, *, changed: frozenset[SchemaObject]
+    connection: apsw.Connection, before: _Before, counts: Counts, *, changed: frozenset[SchemaObject]
 ) -> list[str]:
     """The tables that may differ from the copy; shadow tables follow their virtual table."""
-    names = {name for name, _ in recorder.counts} | set(before.columns)
+    names = {name for name, _ in counts} | set(before.columns)
     names |= {item.table for item in changed if item.type in ("table", "index")}
     kinds = {name: read_table(connection, name) for name in names}
     return sorted(

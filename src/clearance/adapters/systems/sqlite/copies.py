@@ -9,6 +9,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -17,11 +18,12 @@ from msgspec import Struct
 
 from clearance.adapters.systems.sqlite.connection import IMAGES, quoted
 from clearance.adapters.systems.sqlite.options import Target
-from clearance.adapters.systems.sqlite.recorder import same
-from clearance.adapters.systems.sqlite.schema import Table, read_table
+from clearance.adapters.systems.sqlite.recorder import Row, same
+from clearance.adapters.systems.sqlite.schema import read_table
 from clearance.errors import RecoveryError
 
 _CHUNK_BYTES: Final = 1 << 20
+_ROWS_AT_ONCE: Final = 500  # encoded together: half the time of one by one, and still small
 _PAGES: Final = 1000  # copied in one step, 4 MB at the usual page size
 
 
@@ -135,26 +137,29 @@ def check_copy(target: Target, file: str, digest: str) -> None:
 
 
 def digest_of(connection: apsw.Connection, name: str) -> str:
-    """Of everything a table holds; empty where there is no such table.
+    """Of everything a table holds, in the order of its rowid or key; empty where there is no such table.
 
     Rowids that are no column are left out: VACUUM gives new ones, and nobody can refer to them.
     """
     table = read_table(connection, name)
     if table is None:
         return ""
+    names = [quoted(column) for column in table.columns]
+    order = table.rowid or ", ".join(names[at] for at in table.key) or ", ".join(names)
+    source = f"FROM main.{quoted(table.name)} ORDER BY {order}"
+    try:
+        return _digest_of_rows(connection.execute(f"SELECT {', '.join(names)} {source}"))
+    except UnicodeDecodeError:  # texts that are not UTF-8: as bytes, said to be texts
+        exact = "typeof({0}) = 'text', iif(typeof({0}) = 'text', CAST({0} AS BLOB), {0})"
+        columns = ", ".join(exact.format(column) for column in names)
+        return _digest_of_rows(connection.execute(f"SELECT {columns} {source}"))
+
+
+def _digest_of_rows(rows: Iterator[Row]) -> str:
     found = hashlib.blake2b(digest_size=16)
-    for row in connection.execute(_everything(table)):
-        found.update(same(row))
+    while some := tuple(islice(rows, _ROWS_AT_ONCE)):
+        found.update(same(some))
     return found.hexdigest()
-
-
-def _everything(table: Table) -> str:
-    """In the order of the rowid or the key. Texts are read as bytes: they need not be proper UTF-8."""
-    columns = []
-    for name in map(quoted, table.columns):
-        columns += [f"typeof({name}) = 'text'", f"iif(typeof({name}) = 'text', CAST({name} AS BLOB), {name})"]
-    order = table.rowid or ", ".join(quoted(table.columns[at]) for at in table.key)
-    return f"SELECT {', '.join(columns)} FROM main.{quoted(table.name)} ORDER BY {order or 1}"  # noqa: S608
 
 
 def _digest(path: Path) -> str:

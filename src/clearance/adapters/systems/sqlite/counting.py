@@ -26,13 +26,14 @@ def run_counted(
     target: Target, connection: apsw.Connection, statement: Statement, *, has_changes: bool
 ) -> Attempt:
     """Run behind a savepoint, which stays open. Raises the driver's own error of the statement."""
-    found = run_by_rows(target, connection, statement)
+    found = run_by_rows(target, connection, statement, has_changes=has_changes)
     if found is not None:
         return found
     back_to_savepoint(connection)
     if not has_changes:
         # A long statement may hold the file exclusively even when taken back, and the copy must read it.
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         begin_write(connection)
     set_savepoint(connection)
     return run_with_copy(target, connection, statement, has_changes=has_changes)

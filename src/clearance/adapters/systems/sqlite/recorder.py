@@ -6,7 +6,8 @@ and sqlite_sequence do not: who needs those takes a copy of the file.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Callable
+from enum import Enum, auto
 from typing import Any, Final
 
 import apsw
@@ -20,48 +21,75 @@ Row = tuple[Any, ...]  # SQLite's five storage classes: int, float, str, bytes, 
 Identity = int | Row  # a rowid, or the whole primary key where a table has none
 
 _OPERATIONS: Final = {
-    "INSERT": Operation.CREATE,
-    "UPDATE": Operation.UPDATE,
-    "DELETE": Operation.DELETE,
+    apsw.SQLITE_INSERT: Operation.CREATE,
+    apsw.SQLITE_UPDATE: Operation.UPDATE,
+    apsw.SQLITE_DELETE: Operation.DELETE,
 }
+_INSERT: Final = apsw.SQLITE_INSERT
+_DELETE: Final = apsw.SQLITE_DELETE
 # msgpack holds the five storage classes bit for bit: 1 is not 1.0, -0.0 is not 0.0, a blob is not a text.
 same: Final = msgspec.msgpack.Encoder().encode
 
 
-class Change(Struct, array_like=True):
-    """What one row was before the statement, None where there was none, and what it is after it."""
+class Change(Struct, array_like=True, gc=False):
+    """What one row was before the statement, None where there was none, and what it is after it.
+
+    It holds plain values, so that it cannot be part of a cycle: the collector need not look at it.
+    """
 
     rowid: int | None
     before: Row | None
     after: Row | None
 
 
+def is_equal(one: Row | None, other: Row | None) -> bool:
+    """Bit for bit. What differs to Python differs; what does not may still be 1 and 1.0."""
+    return one == other and same(one) == same(other)
+
+
 class TableChanges(Struct):
-    """The net changes of one table, by identity."""
+    """The net changes of one table, by identity. Nothing is added once `net` was asked for."""
 
     table: Table
     rows: dict[Identity, Change] = {}
+    _net: list[Change] | None = None
 
     def net(self) -> list[Change]:
         """Without rows that are after it as they were before."""
-        return [
-            change
-            for change in self.rows.values()
-            if (change.before is None) != (change.after is None)
-            or (change.before is not None and same(change.before) != same(change.after))
-        ]
+        if self._net is None:
+            self._net = [change for change in self.rows.values() if not is_equal(change.before, change.after)]
+        return self._net
+
+
+class _Seen(Struct):
+    """What was seen of one table, and how one event of it is kept. `keep` is None where it cannot be.
+
+    `rows` are those of `changes` where the rowid alone tells them apart and they come whole.
+    """
+
+    counts: dict[int, int]
+    changes: TableChanges | None = None
+    rows: dict[Identity, Change] | None = None
+    keep: Callable[[Any, int], None] | None = None
+
+
+class Stop(Enum):
+    """Whether a statement is interrupted once its images are lost. That ends its whole transaction."""
+
+    NEVER = auto()
+    WHEN_LOST = auto()
 
 
 class Recorder:
     """Attached to a connection while one statement runs. Raising into SQLite would end the process."""
 
-    def __init__(self, connection: apsw.Connection, *, most_rows: int) -> None:
-        self.counts: Counter[tuple[str, str]] = Counter()
-        self.changes: dict[str, TableChanges] = {}
+    def __init__(self, connection: apsw.Connection, *, most_rows: int, stops: Stop = Stop.NEVER) -> None:
         self.why_not = ""  # why the images are not whole
         self._connection = connection
-        self._left = most_rows
+        self._most_rows = most_rows
+        self._stops = stops
         self._tables: dict[str, Table | None] = {}
+        self._seen: dict[str, _Seen | None] = {}  # None: ours, not counted
 
     def learn(self, names: frozenset[str]) -> None:
         """Read the tables' shapes beforehand: inside the hook no statement may run."""
@@ -71,7 +99,7 @@ class Recorder:
                 self._tables[table.name] = table
 
     def __enter__(self) -> Recorder:
-        self._connection.preupdate_hook(self._note)
+        self._connection.preupdate_hook(self._hook())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -79,45 +107,106 @@ class Recorder:
 
     @property
     def events(self) -> int:
-        return sum(self.counts.values())
+        return sum(self.touched().values())
+
+    @property
+    def changes(self) -> dict[str, TableChanges]:
+        """Of each table; none where the images are not whole."""
+        if self.why_not:
+            return {}
+        return {name: seen.changes for name, seen in self._seen.items() if seen and seen.changes}
 
     def touched(self) -> dict[tuple[str, Operation], int]:
         """How many rows of which table, by what was done to them."""
-        return {(name, _OPERATIONS[op]): count for (name, op), count in sorted(self.counts.items())}
+        found = {
+            (name, _OPERATIONS[code]): count
+            for name, seen in self._seen.items()
+            if seen is not None
+            for code, count in seen.counts.items()
+            if count
+        }
+        return dict(sorted(found.items()))
 
-    def _note(self, event: Any) -> None:
-        try:
-            name = event.table_name
-            if event.database_name != "main" or is_own(name):
-                return
-            self.counts[(name, event.op)] += 1
-            if not self.why_not:
-                self._keep(name, event)
-        except BaseException as error:  # an exception in this hook crashes the interpreter (apsw 3.54.1)
-            self._give_up(f"a row of it could not be read ({type(error).__name__})")
+    def _hook(self) -> Callable[[Any], None]:
+        """It runs once for every row: names are bound beforehand, and nothing is asked of an event twice."""
+        tables, meet, give_up = self._seen, self._meet, self._give_up
+        left = self._most_rows
 
-    def _keep(self, name: str, event: Any) -> None:
+        def note(event: Any) -> None:
+            nonlocal left
+            try:
+                if event.database_name != "main":
+                    return
+                name = event.table_name
+                seen = tables[name] if name in tables else meet(name)
+                if seen is None:
+                    return
+                code = event.opcode
+                seen.counts[code] += 1
+                keep = seen.keep
+                if keep is None:
+                    return
+                if left <= 0:
+                    give_up("more rows than are kept one by one")
+                    return
+                left -= 1
+                rows = seen.rows
+                rowid = event.rowid
+                if rows is None or rowid in rows:
+                    keep(event, code)
+                elif code == _DELETE:
+                    rows[rowid] = Change(rowid, event.old, None)
+                elif code == _INSERT:
+                    rows[rowid] = Change(rowid, None, event.new)
+                elif rowid == event.rowid_new:
+                    rows[rowid] = Change(rowid, event.old, event.new)
+                else:
+                    keep(event, code)
+            except BaseException as error:  # an exception in a hook crashes the interpreter (apsw 3.54.1)
+                give_up(f"a row of it could not be read ({type(error).__name__})")
+
+        return note
+
+    def _meet(self, name: str) -> _Seen | None:
+        """The first row of a table."""
+        if is_own(name):
+            self._seen[name] = None
+            return None
+        seen = self._seen[name] = _Seen(counts=dict.fromkeys(_OPERATIONS, 0))
         table = self._tables.get(name)
+        if self.why_not:
+            return seen
         if table is None or not table.kept_by_rows:
             self._give_up("a table of it shows no whole rows to the change hook")
-            return
-        self._left -= 1
-        if self._left < 0:
-            self._give_up("more rows than are kept one by one")
-            return
-        changes = self.changes.get(name)
-        if changes is None:
-            changes = self.changes[name] = TableChanges(table=table, rows={})
-        before = None if event.op == "INSERT" else _stored(table, event.old)
-        after = None if event.op == "DELETE" else _stored(table, event.new)
-        if table.rowid is None:
-            _merge(changes, None, None, table=table, before=before, after=after)
-        else:
-            _merge(changes, event.rowid, event.rowid_new, table=table, before=before, after=after)
+            return seen
+        seen.changes = TableChanges(table=table, rows={})
+        seen.keep = _keep_by_identity(seen.changes)
+        if table.rowid is not None and not table.has_generated_columns:
+            seen.rows = seen.changes.rows
+        return seen
 
     def _give_up(self, why: str) -> None:
-        self.why_not = self.why_not or why
-        self.changes.clear()
+        """The statement goes on, counted, unless it is to be run again beside a copy anyway."""
+        if self.why_not:
+            return
+        self.why_not = why
+        for seen in self._seen.values():
+            if seen is not None:
+                seen.changes = seen.rows = seen.keep = None
+        if self._stops is Stop.WHEN_LOST:
+            self._connection.interrupt()
+
+
+def _keep_by_identity(changes: TableChanges) -> Callable[[Any, int], None]:
+    table = changes.table
+
+    def keep(event: Any, code: int) -> None:
+        before = None if code == _INSERT else _stored(table, event.old)
+        after = None if code == _DELETE else _stored(table, event.new)
+        old, new = (None, None) if table.rowid is None else (event.rowid, event.rowid_new)
+        _merge(changes, old, new, table=table, before=before, after=after)
+
+    return keep
 
 
 def _stored(table: Table, row: Row) -> Row:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Final
 
 import apsw
@@ -122,7 +123,7 @@ def _replace_tables(
             irreversible=head.irreversible,
         )
         new = replace(with_copy(new, kept), reversibility=head.reversibility, sequences_before=numbers)
-        store(connection, with_after(connection, new), ())
+        store(connection, with_after(connection, new, known=found.proven()), ())
         _mark_and_commit(connection, head, as_snapshot)
         kept = None
         return report
@@ -156,7 +157,7 @@ def _report(
     head: Head, found: Sequence[tuple[ItemState, Callable[[], Item]]], *, mode: RestoreMode
 ) -> Restored:
     counts = Counter(state for state, _ in found)
-    ordered = sorted(found, key=lambda entry: _FIRST.index(entry[0]))[:MOST_ITEMS]
+    ordered = islice((entry for state in _FIRST for entry in found if entry[0] is state), MOST_ITEMS)
     return Restored(
         snapshot_id=head.snapshot_id,
         status=(status := _status(counts, mode)),

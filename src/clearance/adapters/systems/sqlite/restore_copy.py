@@ -31,10 +31,17 @@ class Plan(Struct, frozen=True, kw_only=True):
     made: frozenset[SchemaObject]  # by the action: to be dropped
     lost: frozenset[SchemaObject]  # by the action: to be made again
     items: tuple[Item, ...]
+    digests: dict[str, str]  # of the tables in the copy
 
     @property
     def conflicts(self) -> int:
         return sum(item.state is ItemState.CONFLICT for item in self.items)
+
+    def proven(self) -> dict[str, str]:
+        """The digests of the tables that hold now what the copy holds."""
+        as_before = (ItemState.RESTORED, ItemState.ALREADY)
+        names = {item.resource for item in self.items if item.state in as_before and not item.key}
+        return {name: digest for name, digest in self.digests.items() if name in names}
 
     def tables(self) -> list[str]:
         return [item.resource for item in self.items if item.state is ItemState.RESTORED and not item.key]
@@ -45,25 +52,27 @@ def plan(connection: apsw.Connection, copy: apsw.Connection, head: Head) -> Plan
     kept, now = schema_objects(copy), schema_objects(connection)
     after = frozenset(head.schema_after) if head.has_baseline else kept
     made, lost = after - kept, kept - after
-    items = [_table_item(connection, copy, head, table.name) for table in head.tables]
+    digests = {table.name: digest_of(copy, table.name) for table in head.tables}
+    items = [_table_item(connection, copy, head, name, before=digests[name]) for name in digests]
     items += [item for item in _schema_items(made, lost, now=now) if item.resource not in _named(items)]
     if made | lost and any(item.state is ItemState.CONFLICT for item in items):
         items = [_with_conflict(item) for item in items]
     elif made | lost and not (made & now) and lost <= now:
         made = lost = frozenset()
-    return Plan(made=made, lost=lost, items=tuple(items))
+    return Plan(made=made, lost=lost, items=tuple(items), digests=digests)
 
 
 def apply(connection: apsw.Connection, copy: apsw.Connection, found: Plan, *, mode: RestoreMode) -> Plan:
     """Replace what is free of conflict; under ALL with a conflict nothing. Raises RecoveryError."""
     if found.conflicts and (mode is RestoreMode.ALL or found.made | found.lost):
         return found
-    names = found.tables()
+    remade = {item.name for item in found.lost if item.type == "table"}
+    names = sorted(remade.union(found.tables()))
     before = broken_references(connection, names)
     connection.execute(f"SAVEPOINT {_SAVEPOINT}")
     try:
         fresh = _make_schema(connection, found)
-        for name in names:
+        for name in fresh.union(found.tables()):
             _fill(connection, name, fresh=name in fresh)
         _make(connection, found.lost | _of_tables(copy, fresh), kinds=_MAKE_ORDER)
     except apsw.Error as error:
@@ -75,13 +84,15 @@ def apply(connection: apsw.Connection, copy: apsw.Connection, found: Plan, *, mo
     if broken:
         connection.execute(f"ROLLBACK TO {_SAVEPOINT}; RELEASE {_SAVEPOINT}")
         return _refused(found, broken | set(names))
-    _prove(connection, copy, names, found)
+    _prove(connection, names, found)
     connection.execute(f"RELEASE {_SAVEPOINT}")
     return found
 
 
-def _table_item(connection: apsw.Connection, copy: apsw.Connection, head: Head, name: str) -> Item:
-    now, before = digest_of(connection, name), digest_of(copy, name)
+def _table_item(
+    connection: apsw.Connection, copy: apsw.Connection, head: Head, name: str, *, before: str
+) -> Item:
+    now = digest_of(connection, name)
     if now == before and _shape(connection, name) == _shape(copy, name):
         return Item(resource=name, key="", state=ItemState.ALREADY)
     if head.has_baseline and now != head.digests_after.get(name, ""):
@@ -146,16 +157,19 @@ def _refused(found: Plan, names: set[str]) -> Plan:
         else item
         for item in found.items
     )
-    return Plan(made=found.made, lost=found.lost, items=items)
+    return Plan(made=found.made, lost=found.lost, items=items, digests=found.digests)
 
 
 def _make_schema(connection: apsw.Connection, found: Plan) -> set[str]:
-    """Drop what the action made, make the tables that it dropped or altered; which tables are empty now."""
+    """Drop what the action made, make the tables that it dropped or altered; which tables are empty now.
+
+    That may be a table whose rows the action left alone: renaming a table rewrites those that refer to it.
+    """
     for kind in _DROP_ORDER:
         for item in sorted(found.made):
             if item.type == kind and item in schema_objects(connection):
                 connection.execute(f"DROP {kind} main.{quoted(item.name)}")
-    tables = {item for item in found.lost if item.type == "table"}
+    tables = {item for item in found.lost if item.type == "table"} - schema_objects(connection)
     _make(connection, frozenset(tables), kinds=("table",))
     return {item.name for item in tables}
 
@@ -190,11 +204,11 @@ def _columns(table: Table) -> list[str]:
     return columns if table.rowid is None or table.is_alias else [table.rowid, *columns]
 
 
-def _prove(connection: apsw.Connection, copy: apsw.Connection, names: list[str], found: Plan) -> None:
+def _prove(connection: apsw.Connection, names: list[str], found: Plan) -> None:
     """Read the tables again. Raises RecoveryError; the caller's transaction then takes all of it back."""
     now = schema_objects(connection)
     if not found.lost <= now or found.made & now:
         raise RecoveryError("the schema was not as it was kept after it was put back: nothing was changed")
     for name in names:
-        if digest_of(connection, name) != digest_of(copy, name):
+        if digest_of(connection, name) != found.digests.get(name):
             raise RecoveryError(f"{name} was not as it was kept after it was put back: nothing was changed")

@@ -6,31 +6,36 @@ is removed first and all are written after that, so that values which were swapp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from typing import Final
 
 import apsw
 from msgspec import Struct
 
 from clearance.adapters.systems.sqlite.attempt import key_of
-from clearance.adapters.systems.sqlite.connection import quoted
-from clearance.adapters.systems.sqlite.images import Head, read_rows
-from clearance.adapters.systems.sqlite.recorder import Change, Row, TableChanges, same
+from clearance.adapters.systems.sqlite.images import Head, TableHead, read_rows
+from clearance.adapters.systems.sqlite.locating import locate_all
+from clearance.adapters.systems.sqlite.recorder import Change, Row, TableChanges, is_equal, same
 from clearance.adapters.systems.sqlite.references import Broken, broken_references
+from clearance.adapters.systems.sqlite.replacing import delete_rows, insert_rows
 from clearance.adapters.systems.sqlite.schema import Table, read_table
 from clearance.core.model import Item, ItemState, RestoreMode
 from clearance.errors import RecoveryError
 
 _SAVEPOINT: Final = "clearance_restore"
 _TAKEN: Final = "its key was taken since"
+# Asked for several times a row: in Python 3.11 a member of an enumeration takes four times as long to find.
+_RESTORED: Final = ItemState.RESTORED
+_CONFLICT: Final = ItemState.CONFLICT
 
 
-class Place(Struct):
+class Place(Struct, gc=False):
     """One row to put back: where it is now, and what is to become of it."""
 
     table: Table
     change: Change
-    state: ItemState = ItemState.RESTORED
+    state: ItemState = _RESTORED
     why: str = ""
     rowid: int | None = None
     now: Row | None = None
@@ -41,22 +46,26 @@ class Place(Struct):
         return Item(resource=self.table.name, key=key, state=self.state, why=self.why)
 
     def refuse(self, why: str) -> None:
-        self.state, self.why = ItemState.CONFLICT, why
+        self.state, self.why = _CONFLICT, why
+
+
+Group = tuple[Table, list[Place]]
 
 
 def restore_rows(connection: apsw.Connection, head: Head, *, mode: RestoreMode) -> list[Place]:
     """Change what is free of conflict, or nothing: under ALL a single conflict takes everything back."""
     places = list(_places(connection, head))
     _free_own_keys(places)
-    names = {place.table.name for place in places}
+    names = {table.name for table, _ in _by_table(places)}
     before = broken_references(connection, names)
     for _ in range(len(places) + 1):  # every round but the last refuses at least one row more
         connection.execute(f"SAVEPOINT {_SAVEPOINT}")
-        wanted = [place for place in places if place.state is ItemState.RESTORED]
-        refused = _write(connection, wanted) or _break(connection, wanted, names, before=before)
-        conflicts = any(place.state is ItemState.CONFLICT for place in places)
+        wanted = [place for place in places if place.state is _RESTORED]
+        groups = list(_by_table(wanted))
+        refused = _write(connection, groups) or _break(connection, wanted, names, before=before)
+        conflicts = any(place.state is _CONFLICT for place in places)
         if not refused and not (conflicts and mode is not RestoreMode.FREE):
-            _prove(connection, wanted)
+            _prove(connection, groups)
             connection.execute(f"RELEASE {_SAVEPOINT}")
             return places
         connection.execute(f"ROLLBACK TO {_SAVEPOINT}; RELEASE {_SAVEPOINT}")
@@ -67,6 +76,8 @@ def restore_rows(connection: apsw.Connection, head: Head, *, mode: RestoreMode) 
 
 def _free_own_keys(places: Sequence[Place]) -> None:
     """A key that the action itself rewrote (`x` to `X` where case is folded) was not taken by others."""
+    if not any(place.why == _TAKEN for place in places):
+        return
     own = {
         (place.table.name, same(place.change.after))
         for place in places
@@ -79,32 +90,36 @@ def _free_own_keys(places: Sequence[Place]) -> None:
 
 def replaced(places: Sequence[Place]) -> list[TableChanges]:
     """The images of what a restore replaced, by which it can be undone."""
-    found: dict[str, TableChanges] = {}
-    for number, place in enumerate(places):
-        if place.state is not ItemState.RESTORED:
-            continue
-        changes = found.setdefault(place.table.name, TableChanges(table=place.table, rows={}))
-        rowid = place.rowid if place.now is not None else place.new_rowid
-        changes.rows[number] = Change(rowid=rowid, before=place.now, after=place.change.before)
-    return list(found.values())
+    restored = [place for place in places if place.state is _RESTORED]
+    return [
+        TableChanges(
+            table=table,
+            rows={
+                number: Change(
+                    place.rowid if place.now is not None else place.new_rowid, place.now, place.change.before
+                )
+                for number, place in enumerate(group)
+            },
+        )
+        for table, group in _by_table(restored)
+    ]
 
 
-def _places(connection: apsw.Connection, head: Head) -> Iterable[Place]:
+def _places(connection: apsw.Connection, head: Head) -> Iterator[Place]:
     tables: dict[str, Table | None] = {name.name: read_table(connection, name.name) for name in head.tables}
     for kept, changes in read_rows(connection, head):
         table = tables[kept.name]
-        for change in changes:
-            if table is None or table.columns != kept.columns:
-                yield _without_table(kept.name, kept.columns, change)
-            else:
-                yield _judged(connection, table, change, has_baseline=head.has_baseline)
+        if table is None or table.columns != kept.columns:
+            yield from _without_table(kept, changes)
+        else:
+            yield from _judged(connection, table, changes, has_baseline=head.has_baseline)
 
 
-def _without_table(name: str, columns: tuple[str, ...], change: Change) -> Place:
+def _without_table(kept: TableHead, changes: Sequence[Change]) -> Iterator[Place]:
     table = Table(
-        name=name,
+        name=kept.name,
         kind="table",
-        columns=columns,
+        columns=kept.columns,
         places=(),
         key=(),
         rowid=None,
@@ -112,101 +127,63 @@ def _without_table(name: str, columns: tuple[str, ...], change: Change) -> Place
         has_virtual_columns=False,
     )
     why = "its table was removed, or its columns were changed since"
-    return Place(table=table, change=change, state=ItemState.CONFLICT, why=why)
+    for change in changes:
+        yield Place(table, change, ItemState.CONFLICT, why)
 
 
-def _judged(connection: apsw.Connection, table: Table, change: Change, *, has_baseline: bool) -> Place:
-    """Whether the row stands as the action left it, as it was before, or otherwise."""
-    place = Place(table=table, change=change)
+def _judged(
+    connection: apsw.Connection, table: Table, changes: Sequence[Change], *, has_baseline: bool
+) -> Iterator[Place]:
+    """Whether each row stands as the action left it, as it was before, or otherwise."""
     try:
-        place.rowid, place.now = locate(connection, table, change)
+        found = locate_all(connection, table, changes)
     except UnicodeDecodeError:
-        place.refuse("changed since")
-        return place
-    if _equal(place.now, change.before):
-        place.state = ItemState.ALREADY
-    elif has_baseline and not _equal(place.now, change.after):
-        if change.after is None:
-            place.refuse(_TAKEN)
-        else:
-            place.refuse("removed since" if place.now is None else "changed since")
-    return place
+        if len(changes) == 1:
+            yield Place(table, changes[0], ItemState.CONFLICT, "changed since")
+            return
+        for change in changes:
+            yield from _judged(connection, table, [change], has_baseline=has_baseline)
+        return
+    # Most often all stand as they were left: that is one comparison.
+    is_left = not has_baseline or same([row for _, row in found]) == same([one.after for one in changes])
+    for change, (rowid, now) in zip(changes, found, strict=True):
+        place = Place(table, change, _RESTORED, "", rowid, now)
+        if now == change.before and is_equal(now, change.before):
+            place.state = ItemState.ALREADY
+        elif not is_left and not is_equal(now, change.after):
+            if change.after is None:
+                place.refuse(_TAKEN)
+            else:
+                place.refuse("removed since" if now is None else "changed since")
+        yield place
 
 
-def _equal(one: Row | None, other: Row | None) -> bool:
-    return same(one) == same(other)
+def _by_table(places: Sequence[Place]) -> Iterator[Group]:
+    groups: dict[str, list[Place]] = {}
+    for name, group in groupby(places, key=lambda place: place.table.name):
+        groups.setdefault(name, []).extend(group)
+    for places in groups.values():
+        yield places[0].table, places
 
 
-def locate(connection: apsw.Connection, table: Table, change: Change) -> tuple[int | None, Row | None]:
-    """The row that a change is about, as it is now: by its rowid, or by its key where that went elsewhere."""
-    by_rowid = None
-    if table.rowid is not None and change.rowid is not None:
-        by_rowid = _select(connection, table, f"{table.rowid} = ?", (change.rowid,))
-        if table.is_alias:
-            return change.rowid, by_rowid
-        if by_rowid is not None and (_equal(by_rowid, change.after) or _equal(by_rowid, change.before)):
-            return change.rowid, by_rowid
-    known = change.after if change.after is not None else change.before
-    if known is None or not table.key or any(known[at] is None for at in table.key):
-        # Nothing but the rowid names this row. One that was removed may have left its rowid to another row.
-        return change.rowid, None if change.after is None else by_rowid
-    where = " AND ".join(f"{quoted(table.columns[at])} = ?" for at in table.key)
-    found = _select(connection, table, where, tuple(known[at] for at in table.key))
-    if found is None or table.rowid is None:
-        return None, found
-    where_rowid = f"SELECT {table.rowid} FROM main.{quoted(table.name)} WHERE {where}"  # noqa: S608
-    rows: list[Any] = connection.execute(where_rowid, tuple(known[at] for at in table.key)).fetchall()
-    return int(rows[0][0]), found
-
-
-def _select(connection: apsw.Connection, table: Table, where: str, values: Row) -> Row | None:
-    columns = ", ".join(map(quoted, table.columns))
-    text = f"SELECT {columns} FROM main.{quoted(table.name)} WHERE {where}"  # noqa: S608
-    found: Row | None = connection.execute(text, values).fetchone()
-    return found
-
-
-def _write(connection: apsw.Connection, places: Sequence[Place]) -> bool:
+def _write(connection: apsw.Connection, groups: Sequence[Group]) -> bool:
     """Whether a row was refused."""
-    for place in places:
-        if place.now is not None:
-            _delete(connection, place)
-    refused = False
-    for place in places:
-        if place.change.before is None:
-            continue
-        try:
-            place.new_rowid = _insert(connection, place, place.change.before)
-        except apsw.ConstraintError:
-            place.refuse("a unique value of it is taken, or a constraint refuses it")
-            refused = True
-    return refused
-
-
-def _delete(connection: apsw.Connection, place: Place) -> None:
-    table = place.table
-    if table.rowid is not None:
-        text, values = f"{table.rowid} = ?", (place.rowid,)
-    else:
-        assert place.now is not None
-        text = " AND ".join(f"{quoted(table.columns[at])} = ?" for at in table.key)
-        values = tuple(place.now[at] for at in table.key)
-    connection.execute(f"DELETE FROM main.{quoted(table.name)} WHERE {text}", values)  # noqa: S608
-
-
-def _insert(connection: apsw.Connection, place: Place, row: Row) -> int | None:
-    """With the rowid that it had, where that is free."""
-    table = place.table
-    columns, values = list(map(quoted, table.columns)), list(row)
-    if table.rowid is not None and not table.is_alias:
-        rowid = place.rowid if place.now is not None else place.change.rowid
-        if rowid is not None and _select(connection, table, f"{table.rowid} = ?", (rowid,)) is None:
-            columns.insert(0, table.rowid)
-            values.insert(0, rowid)
-    marks = ", ".join("?" * len(columns))
-    text = f"INSERT INTO main.{quoted(table.name)} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
-    connection.execute(text, values)
-    return connection.last_insert_rowid() if table.rowid is not None else None
+    for table, group in groups:
+        delete_rows(connection, table, [(one.rowid, one.now) for one in group if one.now is not None])
+    refused: list[Place] = []
+    for table, group in groups:
+        back, rows = [], []
+        for place in group:
+            if (before := place.change.before) is not None:
+                back.append(place)
+                # Its own rowid, or that of the row in whose place it comes.
+                rows.append((place.change.rowid if place.now is None else place.rowid, before))
+        rowids = insert_rows(connection, table, rows, refuse=lambda at, back=back: refused.append(back[at]))  # type: ignore[misc]
+        for place, rowid in zip(back, rowids, strict=True):
+            place.new_rowid = rowid
+    for place in refused:
+        place.refuse("a unique value of it is taken, or a constraint refuses it")
+    return bool(refused)
 
 
 def _break(
@@ -242,18 +219,25 @@ def _refuse_all(places: Sequence[Place], chosen: Callable[[Place], bool], *, why
             place.refuse(why)
 
 
-def _prove(connection: apsw.Connection, places: Sequence[Place]) -> None:
+def _prove(connection: apsw.Connection, groups: Sequence[Group]) -> None:
     """Read every row again. Raises RecoveryError; the caller's transaction then takes all of it back."""
-    for place in places:
-        wanted = place.change.before
-        if wanted is None:
-            probe = Change(rowid=place.rowid, before=None, after=place.now)
-            is_right = not _equal(locate(connection, place.table, probe)[1], place.now)
-        else:
-            probe = Change(rowid=place.new_rowid, before=wanted, after=wanted)
-            is_right = _equal(locate(connection, place.table, probe)[1], wanted)
-        if not is_right:
-            raise RecoveryError(
-                f"{place.table.name} {key_of(place.table, place.change)} was not as it was kept after it was "
-                "put back: nothing was changed"
-            )
+    for table, group in groups:
+        probes = [_probe(place) for place in group]
+        found = [row for _, row in locate_all(connection, table, probes)]
+        if same(found) == same([place.change.before for place in group]):
+            continue
+        for place, row in zip(group, found, strict=True):
+            wanted = place.change.before
+            is_wrong = is_equal(row, place.now) if wanted is None else not is_equal(row, wanted)
+            if is_wrong:
+                raise RecoveryError(
+                    f"{table.name} {key_of(table, place.change)} was not as it was kept after it was "
+                    "put back: nothing was changed"
+                )
+
+
+def _probe(place: Place) -> Change:
+    wanted = place.change.before
+    if wanted is None:
+        return Change(place.rowid, None, place.now)
+    return Change(place.new_rowid, wanted, wanted)

@@ -27,6 +27,7 @@ class Table(Struct, frozen=True, kw_only=True):
     rowid: str | None
     is_alias: bool
     has_virtual_columns: bool
+    has_generated_columns: bool = False  # virtual or stored: a row of the engine's is longer than `columns`
 
     @property
     def kept_by_rows(self) -> bool:
@@ -59,6 +60,7 @@ def read_table(connection: apsw.Connection, name: str) -> Table | None:
         rowid=None if without_rowid or not free or kind == "view" else free[0],
         is_alias=bool(key) and not without_rowid and not indexed,
         has_virtual_columns=any(column[2] == 2 for column in columns),
+        has_generated_columns=len(stored) != len(columns),
     )
 
 

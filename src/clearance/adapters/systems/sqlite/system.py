@@ -23,11 +23,11 @@ from clearance.adapters.systems.sqlite.images import (
     write_head,
     write_rows,
 )
+from clearance.adapters.systems.sqlite.locating import locate
 from clearance.adapters.systems.sqlite.options import Target, read_target
 from clearance.adapters.systems.sqlite.recorder import Change, TableChanges
 from clearance.adapters.systems.sqlite.rehearsal import measure_records, measure_statement, statement_of
 from clearance.adapters.systems.sqlite.restore import restore
-from clearance.adapters.systems.sqlite.restore_rows import locate
 from clearance.adapters.systems.sqlite.saving import save_records, save_statement
 from clearance.adapters.systems.sqlite.schema import read_table
 from clearance.core.model import Request, Restored, RestoreMode, Saved
