@@ -20,7 +20,7 @@ def start(options: tuple[str, ...] = LIGHT) -> tuple[Server, dict[str, object]]:
     """A server and what `pymysql.connect` needs to reach it as its superuser."""
     install, program = shutil.which("mariadb-install-db"), shutil.which("mariadbd") or "/usr/sbin/mariadbd"
     if install is None or shutil.which(program) is None:
-        missing("MariaDB", "apt-get install mariadb-server (nothing needs to run as a service)")
+        missing("MariaDB", "apt-get install mariadb-server-core mariadb-client-core (no service is needed)")
         raise AssertionError
     directory = owned_directory("clearance-maria-")
     data = f"--datadir={directory}/data"
