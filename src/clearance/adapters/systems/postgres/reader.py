@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 from msgspec import Struct
@@ -10,7 +11,7 @@ from clearance.adapters.systems.postgres.catalogue import DatabaseCatalogue
 from clearance.adapters.systems.postgres.connection import Connection
 from clearance.core.classify.postgres import statements, touches_guard, transaction_control, understand
 from clearance.core.classify.postgres_parse import UnreadableError, parse
-from clearance.core.model import Classification
+from clearance.core.model import Classification, EffectClass
 
 _TRANSACTION: Final = (
     "a statement that begins or ends a transaction is not run here: "
@@ -26,6 +27,10 @@ _SEVERAL: Final = (
 )
 
 
+_KEPT_SECONDS: Final = 1.0  # what somebody else changes in the catalogue is seen after that
+_MOST_KEPT: Final = 64
+
+
 class Reading(Struct, frozen=True, kw_only=True):
     """`refused` says why a session never runs this; `why_not` why it cannot be tried and taken back."""
 
@@ -39,10 +44,22 @@ class Reader:
     """Understands statements as the session's own connection would: by its search path and its rights."""
 
     def __init__(self, connection: Connection) -> None:
-        self._catalogue = DatabaseCatalogue(connection)
+        self._catalogue = DatabaseCatalogue(connection, keep_seconds=_KEPT_SECONDS)
+        self._readings: dict[str, tuple[float, Reading]] = {}
 
     def read(self, statement: str) -> Reading:
-        """Never raises for what the text says."""
+        """Never raises for what the text says. The same text within a second is the same reading."""
+        known = self._readings.get(statement)
+        if known is not None and time.monotonic() - known[0] < _KEPT_SECONDS:
+            return known[1]
+        at, made = time.monotonic(), self._read(statement)
+        if EffectClass.UNKNOWN not in made.classification.effects:
+            if len(self._readings) >= _MOST_KEPT:
+                self._readings.clear()
+            self._readings[statement] = (at, made)
+        return made
+
+    def _read(self, statement: str) -> Reading:
         understood = understand(statement, self._catalogue)
         return Reading(
             classification=understood.classification,
@@ -53,6 +70,7 @@ class Reader:
 
     def forget(self) -> None:
         """The shape of the database may have changed."""
+        self._readings.clear()
         self._catalogue.forget()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from msgspec import Struct
 from msgspec.structs import replace
-from psycopg.pq import TransactionStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 
 from clearance.adapters.systems.postgres.attempt import Cursor, Runner
 from clearance.adapters.systems.postgres.connection import Connection, Server, reached
@@ -78,7 +78,8 @@ class PostgresSession:
                 read = self._reader.read(assumed(statement))
             return read.classification
         finally:
-            self._end(opened=opened)
+            if opened:
+                self._roll_back()
 
     def attempt(self, statement: str, parameters: object, *, snapshot_id: str) -> Measured:
         """See ports.Session. A statement that only reads runs where the engine refuses to write."""
@@ -274,9 +275,17 @@ class PostgresSession:
 
     def _end(self, *, opened: bool) -> None:
         self._reader.forget()
-        if opened and not self._connection.closed:
+        if opened:
+            self._roll_back()
+
+    def _roll_back(self) -> None:
+        """Beside psycopg's own rollback, which forgets every prepared statement."""
+        if self._connection.closed:
+            return
+        result = self._connection.pgconn.exec_(b"ROLLBACK")
+        if result.status != ExecStatus.COMMAND_OK and not self._connection.closed:
             with reached("roll back"):
-                self._connection.rollback()
+                raise psycopg.errors.error_from_result(result, "utf-8")
 
     def _lost(self, error: BaseException) -> BaseException:
         """The statement's own error; ours where it was the connection that broke."""
