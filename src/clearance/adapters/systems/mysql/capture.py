@@ -16,8 +16,7 @@ from pymysql.cursors import Cursor
 from clearance.adapters.systems.mysql import guard, images
 from clearance.adapters.systems.mysql.catalogue import Name, shown
 from clearance.adapters.systems.mysql.connect import Link, quoted
-from clearance.adapters.systems.mysql.images import AFTER, BEFORE, Image, image_of
-from clearance.adapters.systems.mysql.inserted import capture_inserted
+from clearance.adapters.systems.mysql.images import BEFORE, Image, image_of
 from clearance.adapters.systems.mysql.plan import Plan
 from clearance.core.model import Exactness, Operation, Reversibility, Touch
 
@@ -33,10 +32,22 @@ class Ran(Struct, frozen=True, kw_only=True):
     kept: int = 0
     why_not: tuple[str, ...] = ()
     short: tuple[str, ...] = ()
+    keys: tuple[list[tuple[object, ...]], ...] = ()  # what KEYS answered at the end
 
     @property
     def reversibility(self) -> Reversibility:
         return Reversibility.NONE if self.why_not or self.short else Reversibility.EXACT
+
+
+class Held(Struct, frozen=True, kw_only=True):
+    """Rows copied by table: of the targets as they were chosen, and of all in the end."""
+
+    targets: dict[Name, int]
+    rows: dict[Name, int]
+
+
+# An image, and its rows before, its rows after and its checksum.
+Part = tuple[Image, tuple[int, int, int]]
 
 
 class TooManyError(Exception):
@@ -73,42 +84,22 @@ def _uncounted(plan: Plan, name: Name) -> Touch:
     )
 
 
-def run_captured(link: Link, plan: Plan, text: str, *, snapshot_id: str, most_rows: int) -> Ran:
-    """Run with images of the rows and of the whole closure. Raises TooManyError, the driver's error."""
+def prepare(plan: Plan, snapshot_id: str) -> list[str]:
+    """What comes before anything is copied: one clock for copies and change, and room for the copies."""
     number = images.number_of(snapshot_id)
-    link.run(f"SET SESSION sql_mode='{link.image_mode}', timestamp=UNIX_TIMESTAMP(SYSDATE(6))")
-    for table in plan.tables.values():
-        link.run(images.fence(image_of(table), number))
-    if plan.change.verb == "INSERT":
-        ran = _inserted(link, plan, text, number)
-    else:
-        held = capture_before(link, plan, number, most_rows=most_rows)
-        link.run(f"SET SESSION sql_mode='{link.agent_mode}'")
-        cursor = link.run(text)
-        link.run(f"SET SESSION sql_mode='{link.image_mode}'")
-        ran = _compare(link, plan, cursor, number, held)
-    kept = write_parts(link, [image_of(table) for table in plan.tables.values()], number)
-    guard.write(
-        link,
-        snapshot_id,
-        number,
-        state="settled",
-        reversibility=ran.reversibility,
-        why=(*ran.why_not, *ran.short),
-    )
-    link.run(f"SET SESSION sql_mode='{link.agent_mode}', timestamp=DEFAULT")
-    return Ran(cursor=ran.cursor, touches=ran.touches, kept=kept, why_not=ran.why_not, short=ran.short)
+    fences = [images.fence(image_of(table), number) for table in plan.tables.values()]
+    return ["SET SESSION timestamp=UNIX_TIMESTAMP(SYSDATE(6))", *fences]
 
 
-def capture_before(link: Link, plan: Plan, number: int, *, most_rows: int) -> dict[Name, int]:
-    """Lock and copy the target rows and everything that foreign keys reach from them; rows by table."""
-    held: dict[Name, int] = dict.fromkeys(plan.tables, 0)
+def capture_before(link: Link, plan: Plan, number: int, *, most_rows: int) -> Held:
+    """Lock and copy the target rows, and everything that foreign keys reach from them."""
+    rows: dict[Name, int] = dict.fromkeys(plan.tables, 0)
     for target, name in plan.targets:
-        held[name] += link.run(_choose(plan, target.alias, name, number)).rowcount
-        _limit(held, most_rows)
-    targets = dict(held)
-    close(link, plan, number, held, most_rows=most_rows)
-    return targets
+        rows[name] += link.copy(choose(plan, target.alias, name, number=number))
+        _limit(rows, most_rows)
+    targets = dict(rows)
+    close(link, plan, number, rows, most_rows=most_rows)
+    return Held(targets=targets, rows=rows)
 
 
 def close(link: Link, plan: Plan, number: int, held: dict[Name, int], *, most_rows: int) -> None:
@@ -118,7 +109,7 @@ def close(link: Link, plan: Plan, number: int, held: dict[Name, int], *, most_ro
         grew = False
         for key in plan.reach.edges:
             child, parent = image_of(plan.tables[key.child]), image_of(plan.tables[key.parent])
-            found = link.run(images.capture_children(child, parent, key, number)).rowcount
+            found = link.copy(images.capture_children(child, parent, key, number))
             held[key.child] += found
             grew = grew or found > 0
             _limit(held, most_rows)
@@ -129,9 +120,10 @@ def _limit(held: dict[Name, int], most_rows: int) -> None:
         raise TooManyError
 
 
-def _choose(plan: Plan, alias: str, name: Name, number: int) -> str:
+def choose(plan: Plan, alias: str, name: Name, *, number: int, phase: int = BEFORE) -> str:
+    """Copy the rows that the change's own text chooses."""
     change, image = plan.change, image_of(plan.tables[name])
-    start = f"{images.insert(image)} {change.prefix} SELECT {number}, {BEFORE},"
+    start = f"{images.insert(image)} {change.prefix} SELECT {number}, {phase},"
     if not change.several:
         chosen = f"FROM {change.references} {change.where} {change.tail} FOR UPDATE"
         return f"{start} {images.selected(image, alias)} {chosen}"
@@ -144,103 +136,18 @@ def _choose(plan: Plan, alias: str, name: Name, number: int) -> str:
     )
 
 
-def _inserted(link: Link, plan: Plan, text: str, number: int) -> Ran:
-    link.run(f"SET SESSION sql_mode='{link.agent_mode}'")
-    cursor = link.run(text)
-    link.run(f"SET SESSION sql_mode='{link.image_mode}'")
-    table = plan.tables[plan.names[0]]
-    image = image_of(table)
-    found = capture_inserted(
-        link, plan.change, image, number, added=cursor.rowcount, first=cursor.lastrowid or 0
-    )
-    why = () if found == cursor.rowcount else ("which rows are new cannot be told by their keys",)
-    if why:
-        link.run(f"DELETE FROM {image.quoted} WHERE n = {number} AND phase = {AFTER}")
-    touch = Touch(
-        resource=shown(table.name),
-        operation=Operation.CREATE,
-        count=cursor.rowcount,
-        sample=sample(link, image, number, AFTER),
-    )
-    return Ran(cursor=cursor, touches=(touch,), why_not=why)
-
-
-def _compare(link: Link, plan: Plan, cursor: Cursor, number: int, targets: dict[Name, int]) -> Ran:
-    """What the copies and the rows now there say of each other."""
-    touches: list[Touch] = []
-    short: list[str] = []
-    changed = {}
-    for name, table in plan.tables.items():
-        image = image_of(table)
-        there = link.run(images.capture_after(image, number)).rowcount
-        if not _may_remain(plan, name) and there:
-            short.append(f"{there} rows of {shown(name)} were copied but not deleted")
-        if there:
-            link.run(images.drop_unchanged(image, number))
-        before, after, _ = (int(part) for part in link.row(_both(image, number)))
-        changed[name] = (before - after, after)
-        touches += _touches(
-            link, plan, image, number, gone=before - after, moved=after, matched=targets[name]
-        )
-    short += _disagrees(plan, cursor.rowcount, targets)
-    return Ran(cursor=cursor, touches=tuple(touches), short=tuple(short))
-
-
-def _both(image: Image, number: int) -> str:
-    return (
-        f"SELECT COALESCE(SUM(phase = {BEFORE}), 0), COALESCE(SUM(phase = {AFTER}), 0), 0"
-        f" FROM {image.quoted} WHERE n = {number} AND phase IN ({BEFORE}, {AFTER}) LOCK IN SHARE MODE"
-    )
-
-
-def _may_remain(plan: Plan, name: Name) -> bool:
-    """Whether rows that were copied may still be there: all but those that can only have been deleted."""
-    event = plan.reach.events[name]
-    if name in plan.names:
-        return plan.change.verb != "DELETE" or plan.change.ignores or bool(event.columns)
-    return bool(event.columns) or not event.deletes
-
-
-def _disagrees(plan: Plan, told: int, targets: dict[Name, int]) -> list[str]:
-    """The server's own count against the copies. It misses rows that a cascade took first."""
-    held = sum(targets.values())
-    children = {key.child for key in plan.reach.edges}
-    fewer = plan.change.ignores or (plan.change.verb == "DELETE" and bool(set(plan.names) & children))
-    if told == held or (fewer and told < held):
-        return []
-    return [f"the server counted {told} rows and {held} were copied"]
-
-
-def _touches(
-    link: Link, plan: Plan, image: Image, number: int, *, gone: int, moved: int, matched: int
-) -> list[Touch]:
-    name, found = image.table.name, []
-    is_target = name in plan.names
-    if gone or (is_target and plan.change.verb == "DELETE"):
-        found.append(_touch(name, Operation.DELETE, gone, sample(link, image, number, BEFORE)))
-    if is_target and plan.change.verb == "UPDATE":
-        found.append(_touch(name, Operation.UPDATE, max(matched, moved), sample(link, image, number, BEFORE)))
-    elif moved:
-        found.append(_touch(name, Operation.UPDATE, moved, sample(link, image, number, AFTER)))
-    return found
-
-
-def _touch(name: Name, operation: Operation, count: int, keys: tuple[str, ...]) -> Touch:
-    return Touch(resource=shown(name), operation=operation, count=count, sample=keys)
-
-
-def sample(link: Link, image: Image, number: int, phase: int) -> tuple[str, ...]:
-    return tuple(
-        images.key_text(row) for row in link.rows(images.keys_sample(image, number, phase, MOST_SAMPLES))
-    )
-
-
-def write_parts(link: Link, held: Sequence[Image], number: int) -> int:
-    """Write down what the images of a snapshot are, so that tampering is noticed; how many keys they have."""
-    kept = 0
+def write_parts(link: Link, held: Sequence[Image], number: int, *, least: int = 1) -> None:
+    """Write down what the images of a snapshot are, so that tampering is noticed; of `least` rows on."""
+    written = []
     for image in held:
-        before, after, digest = (int(part) for part in link.row(images.checksum(image, number)))
-        if before or after:
-            guard.write_part(link, number, image, (before, after, digest))
-            kept += max(before, after)
-    return kept
+        before, after, digest = (
+            int(part) for part in link.row(images.checksum(image, number, crc=link.has_crc32c))
+        )
+        if before + after >= least:
+            written.append(guard.write_part(number, image, (before, after, digest)))
+    if written:
+        link.batch(written)
+
+
+def sample(image: Image, number: int, phase: int) -> str:
+    return images.keys_sample(image, number, phase, MOST_SAMPLES)

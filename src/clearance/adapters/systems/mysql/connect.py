@@ -5,7 +5,7 @@ Never sends more than one statement at a time, and never a value in an error of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any
@@ -45,6 +45,7 @@ _WHY = {
     1142: "the account lacks a right that the guard needs (see the page on MySQL)",
     1049: "the database does not exist",
 }
+_CRC32C = (10, 8)  # the first MariaDB with a second, independent cyclic redundancy check
 _LOST = (2002, 2003, 2006, 2013, 2014, 2055, 1040, 1053, 1927)
 DEADLOCK = 1213
 
@@ -58,7 +59,7 @@ class Link:
         self._place, self._options = place, options
         self.agent_mode = self.image_mode = self.fingerprint = ""
         self.is_mariadb = False
-        self.folds_names = False
+        self.folds_names = self.has_crc32c = False
         self._connection: pymysql.Connection[Cursor] | None = None
 
     def open(self) -> Link:
@@ -88,6 +89,7 @@ class Link:
             "SELECT VERSION(), @@GLOBAL.sql_mode, @@lower_case_table_names, DATABASE()"
         )
         self.is_mariadb = "mariadb" in str(version).lower()
+        self.has_crc32c = self.is_mariadb and _numbers(str(version)) >= _CRC32C
         self.folds_names = bool(folds)
         modes = [mode for mode in str(mode).split(",") if mode and mode not in _NEVER]
         self.agent_mode = ",".join(modes)
@@ -127,6 +129,31 @@ class Link:
         cursor.execute(statement)
         return cursor
 
+    def batch(self, statements: Sequence[str]) -> list[list[tuple[Any, ...]]]:
+        """The guard's own statements, in one round trip on MariaDB; the rows of each that returns any.
+
+        Stops at the first that fails. Never holds a part of somebody else's statement.
+        """
+        if not self.is_mariadb:
+            cursors = [self.run(statement) for statement in statements]
+            return [list(cursor.fetchall()) for cursor in cursors if cursor.description]
+        cursor = self.run(f"BEGIN NOT ATOMIC {'; '.join(statements)}; END")
+        found = []
+        while True:
+            if cursor.description:
+                found.append(list(cursor.fetchall()))
+            if not cursor.nextset():
+                return found
+
+    def copy(self, statement: str) -> int:
+        """Copy rows as they are stored, also those that the agent's mode would refuse; how many."""
+        if self.is_mariadb:
+            return self.run(f"SET STATEMENT sql_mode='{self.image_mode}' FOR {statement}").rowcount
+        self.run(f"SET SESSION sql_mode='{self.image_mode}'")
+        copied = self.run(statement).rowcount
+        self.run(f"SET SESSION sql_mode='{self.agent_mode}'")
+        return copied
+
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         return list(self.run(statement).fetchall())
 
@@ -157,6 +184,12 @@ class Link:
         if self._connection is not None:
             self._connection.close() if self._connection.open else None
             self._connection = None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """10.11 of `5.5.5-10.11.6-MariaDB`, which is how some proxies show it, and of `10.11.6-MariaDB`."""
+    parts = version.removeprefix("5.5.5-").split("-")[0].split(".")
+    return tuple(int(part) for part in parts[:2] if part.isdigit())
 
 
 @contextmanager

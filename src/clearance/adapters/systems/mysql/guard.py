@@ -66,20 +66,25 @@ def is_installed(link: Link) -> bool:
     return True
 
 
-def make_images(link: Link, tables: list[Table]) -> None:
-    """Image tables for these tables, on a link that has nothing open: CREATE TABLE commits."""
+def make_images(link: Link, tables: list[Table], *, there: set[str] | None = None) -> None:
+    """Image tables for these tables, on a link that has nothing open: CREATE TABLE commits.
+
+    `there` are the names of those that were seen to be there, and grows.
+    """
     wanted = {image_of(table).name: image_of(table) for table in tables if table.key}
-    if not wanted:
+    seen = set() if there is None else there
+    if set(wanted) <= seen:
         return
     listed = ", ".join(literal(name) for name in sorted(wanted))
-    there = link.rows(
+    rows = link.rows(
         f"SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = {literal(GUARD_SCHEMA)}"
         f" AND TABLE_NAME IN ({listed})"
     )
-    for name in sorted(set(wanted) - {str(row[0]) for row in there}):
+    for name in sorted(set(wanted) - {str(row[0]) for row in rows}):
         link.run(f"SET SESSION sql_mode='{link.image_mode}'")
         link.run(create(wanted[name]))
         link.run(f"SET SESSION sql_mode='{link.agent_mode}'")
+    seen |= set(wanted)
 
 
 def environment(link: Link) -> Environment:
@@ -103,18 +108,19 @@ def write(
     state: str,
     reversibility: Reversibility,
     why: tuple[str, ...],
-) -> None:
-    """The snapshot's own row, in the link's transaction."""
-    link.run(
+) -> str:
+    """The statement that writes the snapshot's own row."""
+    return (
         f"INSERT INTO {_SNAPSHOTS} (n, snapshot_id, fingerprint, at, state, reversibility, irreversible)"
         f" VALUES ({number}, {literal(snapshot_id)}, {literal(link.fingerprint)}, UTC_TIMESTAMP(6),"
         f" '{state}', '{reversibility}', {literal(msgspec.json.encode(why).decode())})"
     )
 
 
-def write_part(link: Link, number: int, image: Image, counts: tuple[int, int, int]) -> None:
+def write_part(number: int, image: Image, counts: tuple[int, int, int]) -> str:
+    """The statement that writes what a snapshot holds of one table."""
     one, two = (literal(part) for part in image.table.name)
-    link.run(
+    return (
         f"REPLACE INTO {_TABLES} (n, schema_name, table_name, image, before_rows, after_rows, checksum)"
         f" VALUES ({number}, {one}, {two}, {literal(image.name)}, {counts[0]}, {counts[1]}, {counts[2]})"
     )

@@ -24,10 +24,10 @@ def capture_inserted(link: Link, change: Change, image: Image, number: int, *, a
     if len(keys) != added or not 0 < added <= _MOST_KEYS:
         return 0 if added else added
     names = images.key_of(image, "t")
-    return link.run(
+    return link.copy(
         f"{images.insert(image)} SELECT {number}, {AFTER}, {images.selected(image, 't')}"
         f" FROM {quoted(*image.table.name)} AS t WHERE {names} IN ({', '.join(keys)}) FOR UPDATE"
-    ).rowcount
+    )
 
 
 def _columns(change: Change, image: Image) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from clearance.adapters.systems.mysql.images import image_of
 from clearance.adapters.systems.mysql.options import Options
 from clearance.adapters.systems.mysql.plan import Plan, plan
 from clearance.adapters.systems.mysql.records import change_of, record_ids
+from clearance.adapters.systems.mysql.remembered import Remembered
 from clearance.core.model import (
     EffectClass,
     Exactness,
@@ -101,7 +102,7 @@ def _whole(side: Link, table: Table, operation: Operation, ids: Sequence[object]
 def _closure(
     link: Link, side: Link, table: Table, operation: Operation, ids: Sequence[object], options: Options
 ) -> tuple[list[Touch], tuple[str, ...]]:
-    made = plan(side, change_of(table, operation, ids))
+    made = plan(Remembered(side), change_of(table, operation, ids))
     bars = (*made.blocked, *made.why_not)
     if bars:
         where = made.change.where
@@ -114,19 +115,13 @@ def _closure(
 def hold(link: Link, side: Link, made: Plan, number: int, options: Options) -> dict[Name, int]:
     """Lock and copy what a plan chooses and all that refers to it; rows by table. Raises RecoveryError."""
     guard.make_images(side, list(made.tables.values()))
-    link.run(f"SET SESSION sql_mode='{link.image_mode}'")
-    for table in made.tables.values():
-        link.run(images.fence(image_of(table), number))
+    link.batch([images.fence(image_of(table), number) for table in made.tables.values()])
     try:
-        capture_before(link, made, number, most_rows=options.most_rows)
+        return capture_before(link, made, number, most_rows=options.most_rows).rows
     except TooManyError as error:
         raise RecoveryError(
             f"more than {options.most_rows} rows would have to be kept (`most_rows`)"
         ) from error
-    counts = {}
-    for name, table in made.tables.items():
-        counts[name] = link.number(images.count_rows(image_of(table), number, images.BEFORE))
-    return counts
 
 
 def _children(made: Plan, held: dict[Name, int]) -> list[Touch]:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from clearance.adapters.systems.mysql.catalogue import Name, Table, foreign_keys, shown, tables
+from clearance.adapters.systems.mysql.catalogue import Name, Table, shown
 from clearance.adapters.systems.mysql.change import Change, Target
 from clearance.adapters.systems.mysql.closure import Event, Reach, reach
 from clearance.adapters.systems.mysql.connect import Link
 from clearance.adapters.systems.mysql.images import shape
+from clearance.adapters.systems.mysql.remembered import Remembered
 
 _FIRES = {
     "UPDATE": {"UPDATE"},
@@ -44,14 +45,15 @@ class Plan(Struct, frozen=True, kw_only=True):
         return found, tuple(sorted((key.child, key.name) for key in self.reach.edges))
 
 
-def plan(side: Link, change: Change) -> Plan:
+def plan(catalogue: Remembered, change: Change) -> Plan:
     """Raises the driver's error."""
+    side = catalogue.side
     named = tuple((target, _name(side, target)) for target in change.targets)
     names = tuple(dict.fromkeys(name for _, name in named))
-    known = tables(side, names)
+    known = catalogue.tables(names)
     start, unresolved = _events(change, named, known)
-    reached = reach(start, foreign_keys(side, {name[0] for name in names}))
-    known |= tables(side, set(reached.events) - set(known))
+    reached = reach(start, catalogue.foreign_keys({name[0] for name in names}))
+    known |= catalogue.tables(set(reached.events) - set(known))
     blocked = _blocked(side, change, names, reached, known)
     why_not = (*change.why_not, *unresolved, *_not_undone(change, names, reached, known))
     return Plan(

@@ -15,8 +15,15 @@ from clearance.adapters.systems.mysql import restore_sql as sql
 from clearance.adapters.systems.mysql.capture import write_parts
 from clearance.adapters.systems.mysql.catalogue import ForeignKey, foreign_keys, shown, tables, unique_keys
 from clearance.adapters.systems.mysql.connect import Link, code
-from clearance.adapters.systems.mysql.guard import Kept, unreadable
+from clearance.adapters.systems.mysql.guard import Kept, Part, unreadable
 from clearance.adapters.systems.mysql.images import Image, image_of
+from clearance.adapters.systems.mysql.restore_whole import (
+    Whole,
+    first_keys,
+    is_verified,
+    put_back_whole,
+    turned,
+)
 from clearance.core.model import (
     MOST_ITEMS,
     Item,
@@ -29,6 +36,7 @@ from clearance.core.model import (
 from clearance.errors import NotFoundError, RecoveryError
 
 _DUPLICATE = 1062
+_MISREAD = "{} did not read as it was saved; nothing was changed"
 _WHY = {
     sql.CHANGED: "it was changed, deleted or made anew since",
     sql.TAKEN: "a value that must be unique is taken by another row",
@@ -52,9 +60,13 @@ def restore(link: Link, side: Link, snapshot_id: str, *, as_snapshot: str, mode:
     held = usable(link, side, kept)
     if kept.state == "saved":
         settle(link, kept, held)
+        kept = guard.read(link, snapshot_id) or kept
     undo = images.number_of(as_snapshot)
     if guard.read(link, as_snapshot) is not None:
         raise RecoveryError(f"the name {as_snapshot} is taken by another snapshot")
+    whole = _whole(link, side, kept, held)
+    if whole is not None:
+        return _finish_whole(link, whole, kept, mode, as_snapshot=as_snapshot)
     _mark(link, held, kept.number, undo)
     planned = _marks(link, held, kept.number)
     if not (_conflicts(planned) and mode is RestoreMode.ALL):
@@ -78,11 +90,19 @@ def usable(link: Link, side: Link, kept: Kept) -> list[Image]:
                 kept.snapshot_id, f"a trigger on {shown(part.name)} would run when rows are put back"
             )
         image = image_of(table)
-        there = tuple(int(number) for number in link.row(images.checksum(image, kept.number)))
-        if there != (part.before, part.after, part.checksum):
+        if not _untouched(link, image, kept.number, part):
             raise unreadable(kept.snapshot_id, f"the images of {shown(part.name)} are not as they were saved")
         found.append(image)
     return found
+
+
+def _untouched(link: Link, image: Image, number: int, part: Part) -> bool:
+    """By the checksum that this server can make, else by the one that an older one made."""
+    for crc in dict.fromkeys((link.has_crc32c, False)):
+        there = tuple(int(one) for one in link.row(images.checksum(image, number, crc=crc)))
+        if there == (part.before, part.after, part.checksum):
+            return True
+    return False
 
 
 def settle(link: Link, kept: Kept, held: Sequence[Image]) -> None:
@@ -90,9 +110,39 @@ def settle(link: Link, kept: Kept, held: Sequence[Image]) -> None:
     for image in held:
         link.run(images.capture_after(image, kept.number))
         link.run(images.drop_unchanged(image, kept.number))
-        counts = tuple(int(number) for number in link.row(images.checksum(image, kept.number)))
-        guard.write_part(link, kept.number, image, (counts[0], counts[1], counts[2]))
+    write_parts(link, held, kept.number, least=0)
     guard.change_state(link, kept.number, state="settled")
+
+
+def _whole(link: Link, side: Link, kept: Kept, held: Sequence[Image]) -> list[Whole] | None:
+    return put_back_whole(link, side, held, kept.parts, number=kept.number)
+
+
+def _finish_whole(
+    link: Link, whole: Sequence[Whole], kept: Kept, mode: RestoreMode, *, as_snapshot: str
+) -> Restored:
+    """Verify and write down an undo in which every row was free of conflict."""
+    items = [
+        Item(resource=shown(one.image.table.name), key=images.key_text(key), state=ItemState.RESTORED, why="")
+        for one in whole
+        for key in link.rows(first_keys(one.image, kept.number, MOST_ITEMS))
+    ]
+    report = Restored(
+        snapshot_id=kept.snapshot_id,
+        status=RestoreStatus.PLANNED if mode is RestoreMode.PLAN else RestoreStatus.RESTORED,
+        restored=sum(one.rows for one in whole),
+        items=tuple(items[:MOST_ITEMS]),
+        irreversible=kept.irreversible,
+    )
+    if mode is RestoreMode.PLAN:
+        link.raw.rollback()
+        return report
+    undo = images.number_of(as_snapshot)
+    for one in whole:
+        if not is_verified(link, one, kept.number):
+            raise unreadable(kept.snapshot_id, _MISREAD.format(shown(one.image.table.name)))
+        link.batch([images.fence(one.image, undo), *turned(one.image, kept.number, undo)])
+    return _written(link, [one.image for one in whole], kept, report, as_snapshot=as_snapshot)
 
 
 def _mark(link: Link, held: Sequence[Image], number: int, undo: int) -> None:
@@ -220,12 +270,17 @@ def _finish(link: Link, held: Sequence[Image], kept: Kept, report: Restored, *, 
         link.run(sql.take_restored(image, kept.number, undo))
         wanted, there, same = (int(count) for count in link.row(sql.count_verified(image, kept.number, undo)))
         if not wanted == there == same:
-            raise unreadable(
-                kept.snapshot_id,
-                f"{shown(image.table.name)} did not read as it was saved; nothing was changed",
-            )
+            raise unreadable(kept.snapshot_id, _MISREAD.format(shown(image.table.name)))
+    return _written(link, held, kept, report, as_snapshot=as_snapshot)
+
+
+def _written(
+    link: Link, held: Sequence[Image], kept: Kept, report: Restored, *, as_snapshot: str
+) -> Restored:
+    """The undo is a snapshot of its own, and commits with what it says."""
+    undo = images.number_of(as_snapshot)
     write_parts(link, held, undo)
-    guard.write(link, as_snapshot, undo, state="settled", reversibility=Reversibility.EXACT, why=())
+    link.run(guard.write(link, as_snapshot, undo, state="settled", reversibility=Reversibility.EXACT, why=()))
     guard.change_state(link, kept.number, state="undone", undone_by=as_snapshot)
     link.raw.commit()
     return Restored(

@@ -128,13 +128,16 @@ def mark_orphans(image: Image, number: int, key: ForeignKey) -> str:
     )
 
 
-def mark_referred(image: Image, number: int, undo: int, key: ForeignKey) -> str:
-    """Rows whose present state was taken away while another row refers to it."""
+def mark_referred(image: Image, number: int, present: int, key: ForeignKey, *, phase: int = BEFORE) -> str:
+    """Rows whose present state was taken away while another row refers to it.
+
+    That state stands in the images of `present` and `phase`.
+    """
     pairs = list(zip(key.columns, key.parent_columns, strict=True))
     refers = " AND ".join(f"c.{quoted(name)} = x.{image.column(parent)}" for name, parent in pairs)
     found = " AND ".join(f"p.{quoted(parent)} = c.{quoted(name)}" for name, parent in pairs)
     return (
-        f"UPDATE {image.quoted} s JOIN {image.quoted} x ON x.n = {undo} AND x.phase = {BEFORE}"
+        f"UPDATE {image.quoted} s JOIN {image.quoted} x ON x.n = {present} AND x.phase = {phase}"
         f" AND {same_image_key(image, 'x', 's')} JOIN {quoted(*key.child)} AS c ON {refers}"
         f" LEFT JOIN {quoted(*key.parent)} AS p ON {found} SET s.mark = {REFERRED}"
         f" WHERE s.n = {number} AND s.phase IN ({BEFORE}, {AFTER}) AND s.mark = {RESTORE}"

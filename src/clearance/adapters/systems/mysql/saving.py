@@ -15,6 +15,7 @@ from clearance.adapters.systems.mysql.measuring import find, full, hold
 from clearance.adapters.systems.mysql.options import Options
 from clearance.adapters.systems.mysql.plan import plan
 from clearance.adapters.systems.mysql.records import change_of, parameters_of, record_ids, statement_of
+from clearance.adapters.systems.mysql.remembered import Remembered
 from clearance.adapters.systems.mysql.restore import settle, usable
 from clearance.core.model import Operation, Request, Reversibility, Saved
 from clearance.errors import NotFoundError, RecoveryError
@@ -39,7 +40,7 @@ def save(
     link.raw.rollback()
     number = images.number_of(snapshot_id)
     changes, why = _changes(link, side, request, names)
-    made = [plan(side, change) for change in changes]
+    made = [plan(Remembered(side), change) for change in changes]
     bars = [bar for one in made for bar in (*one.blocked, *one.why_not)]
     if bars:
         raise RecoveryError(f"system `{name}`: nothing was saved: {'; '.join(dict.fromkeys(bars))}")
@@ -50,7 +51,9 @@ def save(
         hold(link, side, one, number, options)
         held |= {table.name: image_of(table) for table in one.tables.values()}
     write_parts(link, list(held.values()), number)
-    guard.write(link, snapshot_id, number, state="saved", reversibility=Reversibility.EXACT, why=why)
+    link.run(
+        guard.write(link, snapshot_id, number, state="saved", reversibility=Reversibility.EXACT, why=why)
+    )
     link.raw.commit()
     kept = guard.read(link, snapshot_id)
     link.raw.rollback()

@@ -11,17 +11,25 @@ import pymysql
 from pymysql.cursors import Cursor
 
 from clearance.adapters.systems.mysql import guard
-from clearance.adapters.systems.mysql.attempt import Attempt, attempt_change, attempt_read, count_only
+from clearance.adapters.systems.mysql.attempt import (
+    POINT,
+    Attempt,
+    attempt_change,
+    attempt_read,
+    count_only,
+)
 from clearance.adapters.systems.mysql.connect import DEADLOCK, Link, code, is_ours, reaching, unavailable
 from clearance.adapters.systems.mysql.counting import exceeds, runs_first
 from clearance.adapters.systems.mysql.environment import environment_of
 from clearance.adapters.systems.mysql.options import Options, Place, read_options
+from clearance.adapters.systems.mysql.remembered import Remembered, StaleError
 from clearance.adapters.systems.mysql.settings import not_here
-from clearance.adapters.systems.mysql.viewed import known_code
-from clearance.core.classify.mysql import Catalogue, classify_mysql, touches_guard, transaction_control
+from clearance.adapters.systems.mysql.viewed import Viewed
+from clearance.core.classify.mysql import classify_mysql, touches_guard, transaction_control
 from clearance.core.model import (
     Classification,
     EffectClass,
+    Operation,
     Radius,
     Resource,
     Reversibility,
@@ -30,7 +38,6 @@ from clearance.core.model import (
 from clearance.errors import RecoveryError, RequestError, SystemUnavailableError
 from clearance.ports import Measured
 
-_POINT = "clearance_attempt"
 _CHANGES_NOTHING = frozenset({EffectClass.READ, EffectClass.SESSION})
 _LEAVES_TRACES = frozenset({EffectClass.EXEC, EffectClass.ADMIN, EffectClass.UNKNOWN, EffectClass.DDL})
 
@@ -51,7 +58,8 @@ class MysqlSession:
         self._name, self._options = name, options
         self._link = Link(name, place, options)
         self._side = Link(name, place, options)
-        self._known = Catalogue()
+        self._catalogue = Remembered(self._side)
+        self._viewed = Viewed(self._side, options.reviewed)
         self._attempt: Attempt | None = None
         self._kept = self._changes = self._foreign = False
         self._open()
@@ -62,7 +70,8 @@ class MysqlSession:
         self._side.raw.autocommit(True)
         with reaching(self._name):
             guard.require(self._side)
-            self._known = known_code(self._side, self._options.reviewed)
+            self._catalogue = Remembered(self._side)
+            self._viewed.load()
         self._foreign = self._kept = False
 
     @property
@@ -78,15 +87,15 @@ class MysqlSession:
         return self._link.fingerprint
 
     def classify(self, statement: str) -> Classification:
-        return classify_mysql(statement, routines=self._known)
+        return classify_mysql(statement, routines=self._viewed.known)
 
     def attempt(self, statement: str, parameters: object, *, snapshot_id: str) -> Measured:
         """See ports.Session. What the driver would send is what is judged, not the text before its values."""
         self.discard()
         with reaching(self._name):
             self._begin()
-        text = self._link.text(statement, parameters)
-        found = self.classify(text)
+            text = self._link.text(statement, parameters)
+            found = self._judge(text)
         self._attempt = Attempt(text=text, found=found, snapshot_id=snapshot_id)
         if transaction_control(text):
             self._attempt = None
@@ -96,6 +105,11 @@ class MysqlSession:
             )
         try:
             self._attempt = self._try(self._attempt)
+        except StaleError as error:
+            self._undo_attempt(None)
+            raise SystemUnavailableError(
+                f"system `{self._name}`: a table was altered while the change ran; taken back: try again"
+            ) from error
         except pymysql.err.MySQLError as error:
             self._undo_attempt(error)
             if is_ours(error):
@@ -103,14 +117,24 @@ class MysqlSession:
             raise
         return self._measured(self._attempt)
 
+    def _judge(self, text: str) -> Classification:
+        """Classify by the views as they are now. What a change targets is looked at once it is held."""
+        found = self.classify(text)
+        changed = not found.only_reads and runs_first(found)
+        named = [one.name for one in found.objects if not changed or one.operation is Operation.READ]
+        if not named or self._viewed.is_current(named):
+            return found
+        self._viewed.load()
+        return self.classify(text)
+
     def _try(self, attempt: Attempt) -> Attempt:
         if touches_guard(attempt.text) or not runs_first(attempt.found):
-            return count_only(self._side, attempt)
-        self._link.run(f"SAVEPOINT {_POINT}")
+            return count_only(self._catalogue, attempt)
+        self._link.run(f"SAVEPOINT {POINT}")
         if attempt.found.only_reads:
             return attempt_read(self._link, attempt)
         why = ("code that was not read ran earlier on this connection",) if self._foreign else ()
-        return attempt_change(self._link, self._side, attempt, self._options.most_rows, why_not=why)
+        return attempt_change(self._link, self._catalogue, attempt, self._options.most_rows, why_not=why)
 
     def _begin(self) -> None:
         if self._foreign and not self._changes:
@@ -118,7 +142,6 @@ class MysqlSession:
             self._side.close()
             self._open()
         if not self._link.in_transaction:
-            self._known = known_code(self._side, self._options.reviewed)
             self._link.run("START TRANSACTION")
 
     def saved(self) -> Saved:
@@ -145,7 +168,7 @@ class MysqlSession:
         if attempt.cursor is None:
             return self._run_now(attempt, at_most)
         with reaching(self._name):
-            self._link.run(f"RELEASE SAVEPOINT {_POINT}")
+            self._link.run(f"RELEASE SAVEPOINT {POINT}")
         self._kept, self._attempt = True, None
         self._changes = self._changes or not attempt.found.only_reads
         return attempt.cursor
@@ -154,7 +177,7 @@ class MysqlSession:
         touches = attempt.touches
         if attempt.cursor is None:
             with reaching(self._name):
-                touches = count_only(self._side, attempt).touches
+                touches = count_only(self._catalogue, attempt).touches
         why = exceeds(touches, at_most.touches)
         if at_most.fingerprint != self._link.fingerprint:
             why = "another server answers than the one that was approved"
@@ -168,7 +191,7 @@ class MysqlSession:
         ends = bool(attempt.found.effects & _LEAVES_TRACES)
         try:
             if not ends:
-                self._link.run(f"SAVEPOINT {_POINT}")
+                self._link.run(f"SAVEPOINT {POINT}")
             cursor = self._link.run(attempt.text)
         except pymysql.err.MySQLError as error:
             self._undo_attempt(error)
@@ -216,7 +239,7 @@ class MysqlSession:
         with reaching(self._name):
             if self.in_transaction:
                 if attempt.cursor is not None:
-                    self._link.run(f"ROLLBACK TO SAVEPOINT {_POINT}")
+                    self._link.run(f"ROLLBACK TO SAVEPOINT {POINT}")
                     self._link.pin()
             elif self._link.in_transaction:
                 self._link.raw.rollback()
@@ -263,7 +286,7 @@ class MysqlSession:
             if error is not None and code(error) == DEADLOCK:
                 self.rollback()
             elif self.in_transaction:
-                self._link.run(f"ROLLBACK TO SAVEPOINT {_POINT}")
+                self._link.run(f"ROLLBACK TO SAVEPOINT {POINT}")
                 self._link.pin()
             else:
                 self.rollback()
