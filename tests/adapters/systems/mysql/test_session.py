@@ -461,3 +461,20 @@ def test_two_sessions_change_other_rows_of_one_table_without_waiting(
     other.commit()
     other.close()
     assert shop.number("SELECT COUNT(*) FROM users WHERE name = 'n'") == 4
+
+
+def test_code_that_was_not_read_does_not_run_for_a_count(
+    shop: Database, session: MysqlSession, fresh: Fresh
+) -> None:
+    shop.run(
+        "CREATE TABLE calls (n INT) ENGINE = InnoDB",
+        "CREATE FUNCTION sneaky(x INT) RETURNS INT MODIFIES SQL DATA"
+        " BEGIN INSERT INTO calls VALUES (x); RETURN 1; END",
+        "CREATE VIEW sneaking AS SELECT id, name FROM users WHERE sneaky(id) = 1",
+    )
+    for text in ("DELETE FROM users WHERE sneaky(id) = 1", "UPDATE sneaking SET name = 'x'"):
+        measured = session.attempt(text, None, snapshot_id=fresh())
+        assert measured.radius.count is None
+        session.discard()
+        session.rollback()
+    assert shop.run("SELECT COUNT(*) FROM calls").fetchone() == (0,)

@@ -11,6 +11,7 @@ import pymysql
 from clearance.adapters.systems.mysql.catalogue import Name, base_tables, shown, tables
 from clearance.adapters.systems.mysql.connect import Link, quoted
 from clearance.adapters.systems.mysql.plan import Plan
+from clearance.core.classify.mysql import classify_mysql
 from clearance.core.model import Classification, EffectClass, Exactness, Named, Operation, Touch
 
 _MOST_TABLES = 200  # counted one by one, each within the statement's time limit
@@ -54,7 +55,10 @@ def count_table(link: Link, name: Name, operation: Operation, *, where: str = ""
 
 
 def count_chosen(link: Link, plan: Plan) -> tuple[Touch, ...]:
-    """The rows that an UPDATE or DELETE would choose now, without running it."""
+    """The rows that an UPDATE or DELETE would choose now, without running it.
+
+    Choosing evaluates its condition: not done where that was not read whole.
+    """
     change, touches = plan.change, []
     operation = Operation.DELETE if change.verb == "DELETE" else Operation.UPDATE
     if change.verb in ("INSERT", "REPLACE"):
@@ -78,6 +82,8 @@ def _of_values(name: Name, operation: Operation, count: int | None) -> Touch:
 def _chosen(link: Link, plan: Plan) -> int | None:
     change = plan.change
     inner = f"{change.prefix} SELECT 1 FROM {change.references} {change.where} {change.tail}"
+    if not classify_mysql(inner).only_reads:
+        return None
     try:
         return link.number(f"SELECT COUNT(*) FROM ({inner}) AS clearance_c")
     except pymysql.err.MySQLError:
