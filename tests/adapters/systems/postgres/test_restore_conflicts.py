@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from clearance.adapters.systems.postgres import install
@@ -238,3 +239,18 @@ def test_rows_that_a_policy_hides_from_the_undo_role_are_an_error_and_no_gap(sho
     with pytest.raises((RecoveryError, SystemUnavailableError), match="42501"):
         shop.undo(snapshot_id, undo_dsn=shop.dsn.replace("postgres@", "undoer@"))
     shop.owner.execute("DROP OWNED BY undoer; DROP ROLE undoer")
+
+
+def test_a_value_that_a_deferrable_constraint_keeps_unique_is_not_put_back_twice(shop: Guarded) -> None:
+    with psycopg.connect(shop.dsn, autocommit=True) as plain:
+        plain.execute(
+            "CREATE TABLE seats (id int PRIMARY KEY, seat int UNIQUE INITIALLY DEFERRED)"
+        )
+        plain.execute("INSERT INTO seats VALUES (1, 1), (2, 2)")
+        snapshot, _ = shop.act("UPDATE seats SET seat = 9 WHERE id = 1")
+        plain.execute("INSERT INTO seats VALUES (3, 1)")
+    before = shop.dump()
+    for mode in (RestoreMode.ALL, RestoreMode.FREE):
+        with pytest.raises(RecoveryError, match="keeps unique was taken"):
+            shop.undo(snapshot, mode)
+    assert shop.dump() == before

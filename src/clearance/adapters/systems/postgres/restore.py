@@ -24,6 +24,7 @@ from clearance.adapters.systems.postgres.targets import (
     load_sequences,
     load_targets,
 )
+from clearance.adapters.systems.postgres.unique import refuse_duplicates
 from clearance.core.model import Restored, RestoreMode, RestoreStatus
 from clearance.errors import NotFoundError, RecoveryError
 
@@ -122,6 +123,8 @@ class Restorer:
         for target in self._targets:
             self._plan(target, kept)
         moved = self._put_back(foreign)
+        for target in self._targets:
+            refuse_duplicates(self._connection, target)
         self._report.read(self._connection, self._targets)
         verified = not self._report.conflicts or self._mode is RestoreMode.FREE
         if verified:
