@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from msgspec.structs import replace
+
 from clearance.core.drafts import ActionBody
 from clearance.core.model import (
     ActionCall,
     CheckResult,
     EffectClass,
+    Exactness,
     Operation,
     OutcomeReport,
     OutcomeStatus,
@@ -20,7 +23,6 @@ from clearance.core.model import (
     RecordKind,
     Request,
     Resource,
-    Restored,
     RestoreMode,
     RestoreStatus,
     Reversibility,
@@ -35,7 +37,7 @@ from clearance.errors import (
     PolicyViolationError,
     RestoreConflictError,
 )
-from clearance.ports import Measured, SystemInfo
+from clearance.ports import Measured, System, SystemInfo
 from clearance.runtime.control_point import ControlPoint
 from clearance.runtime.names import action_of, snapshot_of
 from clearance.runtime.systems import Systems
@@ -100,10 +102,10 @@ class Recovery:
         """
         action_id = action_of(of)
         intent, body = self._intent(action_id, agent)
-        target = UndoTarget(self._systems, action_id, _systems_of(self._point.journal.action(action_id)))
-        plan = target.plan()
-        if mode is RestoreMode.PLAN or plan.status is RestoreStatus.ALREADY_UNDONE:
-            return plan
+        names = _systems_of(self._point.journal.action(action_id))
+        target = UndoTarget(self._systems, action_id, names, changed=body.radius)
+        if mode is RestoreMode.PLAN:
+            return target.plan()
         call = ActionCall(
             action=UNDO,
             operation=Operation.RESTORE,
@@ -190,7 +192,8 @@ class Recovery:
             raise RestoreConflictError(message, keys=undone.conflicts, report=undone)
         report = OutcomeReport(status=OutcomeStatus.SUCCEEDED, result=_numbers(undone))
         self._point.report(result.action_id, report)
-        return undone
+        is_new = undone.status is not RestoreStatus.ALREADY_UNDONE
+        return undone if is_new else replace(undone, undo_id="")
 
     def _intent(self, action_id: str, agent: str) -> tuple[Record, ActionBody]:
         intent = self._point.intent(action_id)
@@ -202,15 +205,17 @@ class Recovery:
 class UndoTarget:
     """The systems that one action touched, as the machine counts and the undo restores them."""
 
-    def __init__(self, systems: Systems, action_id: str, names: Sequence[str]) -> None:
-        """Raises NotFoundError for an action that touched none."""
+    def __init__(
+        self, systems: Systems, action_id: str, names: Sequence[str], *, changed: Sequence[Radius]
+    ) -> None:
+        """`changed` is what the action was counted to touch. Raises NotFoundError where it touched none."""
         if not names:
             raise NotFoundError("Nothing was saved for this action: it touched no configured system.")
         self.systems = tuple(names)
         self._parts = [(name, systems.system(name)) for name in names]
         self._action_id = action_id
         self._snapshot_id = snapshot_of(action_id)
-        self._plan: Undone | None = None
+        self._changed = {radius.system: radius.count for radius in changed}
 
     def system_of(self, _: Resource) -> str:
         """The first of them, which says what environment all is judged in."""
@@ -218,13 +223,11 @@ class UndoTarget:
 
     def plan(self) -> Undone:
         """What a restore would do, changing nothing."""
-        self._plan = self._each("", RestoreMode.PLAN)
-        return self._plan
+        return self._each("", RestoreMode.PLAN)
 
     def measure(self, _: Request) -> tuple[Measured, ...]:
-        """By the plan that was just made; once a person was asked, by a new one."""
-        plan, self._plan = self._plan or self.plan(), None
-        return tuple(self._measured(name, part) for name, part in plan.systems.items())
+        """At most what the action changed is put back: that was counted when it ran, and not again here."""
+        return tuple(self._measured(name, part) for name, part in self._parts)
 
     def save(self, _: Request, *, snapshot_id: str) -> tuple[Saved, ...]:  # noqa: ARG002 - the port's
         """Nothing to do first: a restore keeps what it replaces by itself, under its own action's id."""
@@ -257,18 +260,22 @@ class UndoTarget:
         status = min((part.status for part in restored.values()), key=_WORST_FIRST.index)
         return Undone(action_id=self._action_id, undo_id=undo_id, status=status, systems=restored)
 
-    def _measured(self, name: str, restored: Restored) -> Measured:
-        info = dict(self._parts)[name].info()
-        touch = Touch(resource=name, operation=Operation.UPDATE, count=restored.restored)
+    def _measured(self, name: str, system: System) -> Measured:
+        info = system.info()
+        touch = Touch(
+            resource=name,
+            operation=Operation.UPDATE,
+            count=self._changed.get(name),
+            exactness=Exactness.BOUND,
+        )
         radius = Radius(
             system=name,
             fingerprint=info.fingerprint,
             environment=info.environment,
             effects=frozenset({EffectClass.WRITE}),
             touches=(touch,),
-            how="plan of the restore",
+            how="the action's own count",
             reversibility=Reversibility.EXACT,
-            irreversible=restored.irreversible,
         )
         return Measured(radius=radius)
 
