@@ -243,9 +243,7 @@ def test_rows_that_a_policy_hides_from_the_undo_role_are_an_error_and_no_gap(sho
 
 def test_a_value_that_a_deferrable_constraint_keeps_unique_is_not_put_back_twice(shop: Guarded) -> None:
     with psycopg.connect(shop.dsn, autocommit=True) as plain:
-        plain.execute(
-            "CREATE TABLE seats (id int PRIMARY KEY, seat int UNIQUE INITIALLY DEFERRED)"
-        )
+        plain.execute("CREATE TABLE seats (id int PRIMARY KEY, seat int UNIQUE INITIALLY DEFERRED)")
         plain.execute("INSERT INTO seats VALUES (1, 1), (2, 2)")
         snapshot, _ = shop.act("UPDATE seats SET seat = 9 WHERE id = 1")
         plain.execute("INSERT INTO seats VALUES (3, 1)")
