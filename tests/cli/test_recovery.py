@@ -15,6 +15,8 @@ from clearance import Client
 from clearance.sql import connect
 from tests.cli.conftest import Invoke
 
+pytestmark = pytest.mark.servers
+
 SETTINGS = """
 systems:
   shop: {kind: sqlite, path: shop.db}

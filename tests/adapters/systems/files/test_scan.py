@@ -16,6 +16,8 @@ from clearance.errors import NotFoundError, RecoveryError
 
 from .conftest import World, request_of
 
+pytestmark = pytest.mark.servers
+
 
 def test_a_file_being_written_is_saved_as_one_state_of_it_or_refused(world: World) -> None:
     """The writer keeps the file one repeated letter: a mixture would be no state that it ever had."""

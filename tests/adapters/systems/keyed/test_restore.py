@@ -15,6 +15,8 @@ from clearance.adapters.systems.memory import MemoryThings, Tables
 from clearance.core.model import ItemState, RestoreMode, RestoreStatus, Reversibility
 from clearance.errors import NotFoundError, RecoveryError, SystemUnavailableError
 
+pytestmark = pytest.mark.servers
+
 ALL, FREE, PLAN = RestoreMode.ALL, RestoreMode.FREE, RestoreMode.PLAN
 BEFORE = {"t": {"1": "a", "2": "b", "3": "c"}}
 AFTER = {"t": {"1": "A", "3": "c", "4": "d", "5": "e"}}
