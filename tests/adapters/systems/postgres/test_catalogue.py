@@ -49,6 +49,7 @@ FROM pg_catalog.pg_stat_xact_user_tables
 def database(postgres_server: str) -> Iterator[Database]:
     """A database with the vectors' schema and a few rows. No test changes it."""
     with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as server:
+        server.execute("DROP DATABASE IF EXISTS vectors WITH (FORCE)")  # a module may be set up twice
         server.execute("CREATE DATABASE vectors")
     with psycopg.connect(f"{postgres_server}/vectors", autocommit=True) as connection:
         connection.execute(schema().encode())
