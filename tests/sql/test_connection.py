@@ -14,6 +14,8 @@ from clearance.sql import Connection, connect
 from clearance.wiring import utc_now
 from tests.sql.conftest import ROWS, Database
 
+pytestmark = pytest.mark.servers
+
 UPDATE = "UPDATE orders SET state = 'done' WHERE id <= 5"
 
 

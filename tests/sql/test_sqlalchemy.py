@@ -9,6 +9,8 @@ from sqlalchemy.engine import Engine
 from clearance import Client, PolicyViolationError
 from tests.sql.conftest import ROWS, Database
 
+pytestmark = pytest.mark.servers
+
 
 @pytest.fixture
 def engine(database: Database, client: Client) -> Engine:

@@ -14,6 +14,8 @@ from clearance.adapters.systems.sqlite.options import read_target
 from clearance.adapters.systems.sqlite.reading import Reading, read_statement
 from clearance.core.model import EffectClass, Operation
 
+pytestmark = pytest.mark.servers
+
 CORPUS = yaml.safe_load(
     (Path(__file__).parents[4] / "vectors/statements/sqlite.yaml").read_text(encoding="utf-8")
 )

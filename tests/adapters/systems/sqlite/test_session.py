@@ -12,6 +12,8 @@ from clearance.errors import RecoveryError, SystemUnavailableError
 from clearance.ports import Session
 from tests.adapters.systems.sqlite.conftest import Database, Make
 
+pytestmark = pytest.mark.servers
+
 COUNTS = [
     (
         "DELETE FROM accounts WHERE id = 1",

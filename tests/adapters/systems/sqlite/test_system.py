@@ -14,6 +14,8 @@ from clearance.errors import ConfigurationError, RecoveryError, SystemUnavailabl
 from clearance.ports import System
 from tests.adapters.systems.sqlite.conftest import Database
 
+pytestmark = pytest.mark.servers
+
 Ask = Callable[..., Request]
 
 
