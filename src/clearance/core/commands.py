@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from clearance.core.model import Draft, Durability, Radius, Request
+from clearance.core.model import Draft, Durability, Request
 
 
 class Gather(Struct, frozen=True, kw_only=True):
@@ -29,11 +29,12 @@ class Write(Struct, frozen=True, kw_only=True):
 
 
 class AskApproval(Struct, frozen=True, kw_only=True):
-    """Ask one person, and hold no lock meanwhile. Answered by Approved, Refused, Expired or Unavailable."""
+    """Have people say yes to what was decided, and hold no lock meanwhile.
+
+    Answered by Approved, Refused, Expired, Stale, Parked or Unavailable.
+    """
 
     request: Request
-    policy: str
-    radii: tuple[Radius, ...] = ()
 
 
 class TakeSnapshot(Struct, frozen=True, kw_only=True):

@@ -11,9 +11,12 @@ from msgspec.structs import replace
 
 from clearance.core import redact
 from clearance.core.model import (
+    Answer,
     Decision,
     Draft,
     Fact,
+    Hold,
+    HoldStatus,
     OutcomeStatus,
     Principal,
     Radius,
@@ -24,6 +27,7 @@ from clearance.core.model import (
     Saved,
 )
 
+ADMINISTRATION_RUN = "administration"
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -31,7 +35,7 @@ class Progress(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How far an action has come: what was redacted, who said yes, what it touches, what was saved."""
 
     redacted: tuple[str, ...] = ()
-    approved_by: tuple[str, ...] = ()
+    approved_by: tuple[Answer, ...] = ()
     radius: tuple[Radius, ...] = ()
     snapshot_id: str = ""
     saved: tuple[Saved, ...] = ()
@@ -119,6 +123,60 @@ def action(
         tool=tool,
         operation=request.action.operation.value,
         effect=decision.effect.value,
+        body=msgspec.Raw(_ENCODER.encode(body)),
+    )
+
+
+class ApprovalBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The body of APPROVAL: one answer, or how the hold ended, bound to what was shown and will run."""
+
+    hold_id: str
+    status: HoldStatus
+    binding: str
+    answer: Answer | None = None
+    why: str = ""
+
+
+class AdministrationBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The body of ADMINISTRATION: who did what to whom. `details` are already free of secrets."""
+
+    act: str
+    by: str
+    target: str
+    details: dict[str, Any] = {}
+
+
+def approval(hold: Hold, *, at: datetime, answer: Answer | None = None) -> Draft:
+    """What somebody said of a hold, or how it was closed. `status` is the hold's from now on."""
+    if answer is not None:
+        answer = replace(answer, reason=redact.clean_text(answer.reason))
+    body = ApprovalBody(
+        hold_id=hold.hold_id, status=hold.status, binding=hold.binding, answer=answer, why=hold.why
+    )
+    return Draft(
+        run_id=hold.run_id,
+        kind=RecordKind.APPROVAL,
+        at=at,
+        agent=hold.agent,
+        action_id=hold.action_id,
+        tool=hold.shown.tool,
+        operation=hold.shown.operation.value,
+        status=hold.status.value,
+        body=msgspec.Raw(_ENCODER.encode(body)),
+    )
+
+
+def administration(act: str, *, by: str, target: str, at: datetime, details: dict[str, Any]) -> Draft:
+    """An administrative act, in the one run that holds them all."""
+    body = AdministrationBody(
+        act=act, by=by, target=redact.clean_text(target), details=redact.stored(details)
+    )
+    return Draft(
+        run_id=ADMINISTRATION_RUN,
+        kind=RecordKind.ADMINISTRATION,
+        at=at,
+        agent=by,
+        tool=act,
         body=msgspec.Raw(_ENCODER.encode(body)),
     )
 

@@ -7,7 +7,17 @@ from typing import Any
 
 from msgspec import Struct
 
-from clearance.core.model import Fact, Finding, Operation, OutcomeStatus, Radius, Resource, Saved
+from clearance.core.model import (
+    Answer,
+    Fact,
+    Finding,
+    Operation,
+    OutcomeStatus,
+    Radius,
+    Reason,
+    Resource,
+    Saved,
+)
 
 
 class Gathered(Struct, frozen=True, kw_only=True):
@@ -52,10 +62,14 @@ class WriteFailed(Struct, frozen=True, kw_only=True):
 
 
 class Approved(Struct, frozen=True, kw_only=True):
-    """One person said yes."""
+    """Everybody who has to say yes has; `shown` is the radius that they saw, `by` whose yes and for what.
+
+    The yes is used up: nobody else will be told of it.
+    """
 
     at: datetime
-    by: str
+    by: tuple[Answer, ...]
+    shown: tuple[Radius, ...] = ()
 
 
 class Refused(Struct, frozen=True, kw_only=True):
@@ -69,6 +83,27 @@ class Expired(Struct, frozen=True, kw_only=True):
     """Nobody answered in time, which is a no."""
 
     at: datetime
+
+
+class Stale(Struct, frozen=True, kw_only=True):
+    """There is a yes, but not for this: policies, target or call are not what was shown."""
+
+    at: datetime
+
+
+class Parked(Struct, frozen=True, kw_only=True):
+    """Nobody has answered yet. The mediation is stored as this hold; asking again takes it up."""
+
+    at: datetime
+    hold_id: str
+    expires_at: datetime
+
+
+class Braked(Struct, frozen=True, kw_only=True):
+    """Somebody stopped this agent, its team, the tool or everything after the action was decided."""
+
+    at: datetime
+    reason: Reason
 
 
 class Unavailable(Struct, frozen=True, kw_only=True):
@@ -122,6 +157,9 @@ Event = (
     | Approved
     | Refused
     | Expired
+    | Stale
+    | Parked
+    | Braked
     | Unavailable
     | SnapshotTaken
     | SnapshotFailed

@@ -20,6 +20,7 @@ from clearance.core.decide import combine, denial, is_liftable, without_transfor
 from clearance.core.enrich import merge_facts, uncounted, with_counts
 from clearance.core.events import (
     Approved,
+    Braked,
     Cancelled,
     Counted,
     CountFailed,
@@ -28,16 +29,19 @@ from clearance.core.events import (
     Expired,
     Gathered,
     GatherFailed,
+    Parked,
     Refused,
     ReportLost,
     SnapshotFailed,
     SnapshotTaken,
+    Stale,
     Unavailable,
     WriteFailed,
     Written,
 )
 from clearance.core.model import (
     KIND_OF,
+    Answer,
     Approval,
     Decision,
     Draft,
@@ -79,7 +83,9 @@ class Mediation(Struct, frozen=True, kw_only=True):
     decision: Decision | None = None
     arguments: dict[str, Any] = {}  # as they will run
     redacted: tuple[str, ...] = ()
-    approved_by: tuple[str, ...] = ()
+    approved_by: tuple[Answer, ...] = ()
+    hold_id: str = ""  # the hold that this continues, or was parked as
+    hold_expires_at: datetime | None = None
     radii: tuple[Radius, ...] = ()
     snapshot_id: str = ""
     saved: tuple[Saved, ...] = ()
@@ -103,9 +109,11 @@ class Judge(Protocol):
 Step = tuple[Mediation, Command | None]
 
 
-def begin(request: Request) -> Step:
-    """The first state and the first command."""
-    mediation = Mediation(state=State.GATHERING, request=request, arguments=request.action.arguments)
+def begin(request: Request, *, hold_id: str = "") -> Step:
+    """The first state and the first command. With `hold_id` the call takes up an action that was held."""
+    mediation = Mediation(
+        state=State.GATHERING, request=request, arguments=request.action.arguments, hold_id=hold_id
+    )
     return mediation, Gather(request=request)
 
 
@@ -152,8 +160,11 @@ def _decide(mediation: Mediation, judge: Judge, at: datetime) -> Step:
 def _decided(mediation: Mediation, decision: Decision, at: datetime) -> Step:
     mediation = replace(mediation, decision=decision)
     if decision.effect is Effect.DENY:
-        kind = RecordKind.HOLD if is_liftable(decision) else RecordKind.REFUSAL
-        return _write(replace(mediation, state=State.DECIDED), kind, at)
+        if not is_liftable(decision):
+            return _write(replace(mediation, state=State.DECIDED), RecordKind.REFUSAL, at)
+        if mediation.hold_id:
+            return _ask(mediation)  # that it is held is in the journal already
+        return _write(replace(mediation, state=State.DECIDED), RecordKind.HOLD, at)
     return _clear(mediation, at)
 
 
@@ -197,7 +208,7 @@ def _decision_written(mediation: Mediation, _: Written) -> Step:
             return replace(mediation, state=State.SAVING), TakeSnapshot(request=mediation.request)
         return _execute(mediation)
     if is_liftable(mediation.decision):
-        return _ask(replace(mediation, state=State.HELD))
+        return _ask(mediation)
     return replace(mediation, state=State.DONE), Finish()
 
 
@@ -208,23 +219,33 @@ def _decision_not_written(mediation: Mediation, _: WriteFailed) -> Step:
 
 
 def _ask(mediation: Mediation) -> Step:
-    policy = _approvals(mediation)[len(mediation.approved_by)]
-    return mediation, AskApproval(request=mediation.request, policy=policy, radii=mediation.radii)
+    return replace(mediation, state=State.HELD), AskApproval(request=mediation.request)
 
 
-def _approvals(mediation: Mediation) -> list[str]:
-    """The policies that want a yes, one entry for each yes: two holds need two approvals."""
+def _approvals(mediation: Mediation) -> int:
+    """How many have to say yes: two holds need two approvals."""
     assert mediation.decision is not None
-    return [owed.policy for owed in mediation.decision.obligations if isinstance(owed, Approval)]
+    return sum(owed.count for owed in mediation.decision.obligations if isinstance(owed, Approval))
 
 
 def _approved(mediation: Mediation, event: Approved) -> Step:
-    mediation = replace(mediation, approved_by=(*mediation.approved_by, event.by))
-    if len(mediation.approved_by) < len(_approvals(mediation)):
-        return _ask(mediation)
+    if len(event.by) < _approvals(mediation):
+        return _no_row(mediation, event)
+    mediation = replace(mediation, approved_by=event.by)
     if mediation.request.context.systems:
-        return replace(mediation, state=State.RECOUNTING), Count(request=mediation.request)
+        shown = replace(mediation, state=State.RECOUNTING, radii=event.shown)
+        return shown, Count(request=mediation.request)
     return _lifted(mediation, event.at)
+
+
+def _parked(mediation: Mediation, event: Parked) -> Step:
+    """Nobody has answered: this ends here, held, until the same call is sent again."""
+    held = replace(mediation, hold_id=event.hold_id, hold_expires_at=event.expires_at)
+    return held, Finish()
+
+
+def _braked(mediation: Mediation, event: Braked) -> Step:
+    return _refuse(mediation, event.reason.code, event.reason.message, event.at)
 
 
 def _recounted(mediation: Mediation, event: Counted) -> Step:
@@ -336,6 +357,10 @@ def _no_row(mediation: Mediation, event: Event) -> Step:
 
 _NO_APPROVER = "This needs a person's approval, and nobody can be asked here; nothing was run."
 _NO_SNAPSHOT = "The policy asks for a snapshot first, and nothing here can take one; nothing was run."
+_NOT_WHAT_WAS_SHOWN = (
+    "The approval is not for this: call, target or policies are not what was shown; nothing was run. "
+    "Send the call again without `hold_id` to have it decided anew."
+)
 _cancelled = _refusing(ReasonCode.CANCELLED, "The caller went away before the action ran.")
 
 _not_counted = _refusing(
@@ -352,8 +377,11 @@ _ROWS: dict[tuple[State, type], Callable[[Mediation, Any], Step]] = {
     (State.COUNTING, Cancelled): _cancelled,
     (State.DECIDED, Written): _decision_written,
     (State.DECIDED, WriteFailed): _decision_not_written,
+    (State.DECIDED, Braked): _braked,
     (State.DECIDED, Cancelled): _cancelled,
     (State.HELD, Approved): _approved,
+    (State.HELD, Parked): _parked,
+    (State.HELD, Stale): _refusing(ReasonCode.APPROVAL_STALE, _NOT_WHAT_WAS_SHOWN),
     (State.HELD, Refused): _refusing(ReasonCode.APPROVAL_REFUSED, "A person refused this action."),
     (State.HELD, Expired): _refusing(ReasonCode.APPROVAL_EXPIRED, "Nobody approved this action in time."),
     (State.HELD, Unavailable): _refusing(ReasonCode.APPROVAL_UNAVAILABLE, _NO_APPROVER),
@@ -369,6 +397,7 @@ _ROWS: dict[tuple[State, type], Callable[[Mediation, Any], Step]] = {
     ),
     (State.SAVING, Unavailable): _refusing(ReasonCode.SNAPSHOT_UNAVAILABLE, _NO_SNAPSHOT),
     (State.SAVING, WriteFailed): _decision_not_written,
+    (State.SAVING, Braked): _braked,
     (State.SAVING, Cancelled): _cancelled,
     (State.EXECUTING, Executed): _executed,
     (State.EXECUTING, ReportLost): _report_lost,

@@ -9,8 +9,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from clearance.core.commands import AskApproval, Command, Count, Execute, Finish, TakeSnapshot, Write
 from clearance.core.events import (
+    Approved,
+    Braked,
     Counted,
     CountFailed,
     Event,
@@ -22,9 +26,11 @@ from clearance.core.events import (
     WriteFailed,
     Written,
 )
-from clearance.core.mediation import Judge, Mediation, begin, step
-from clearance.core.model import Draft, Durability, Effect, Record, Request, Verdict
+from clearance.core.mediation import Judge, Mediation, State, begin, step
+from clearance.core.model import Draft, Durability, Effect, Reason, Record, Request, Rule, Verdict
 from clearance.core.policy import History, PolicySet
+from clearance.core.policy.posture import Posture, standing
+from clearance.core.verdicts import verdicts
 from clearance.errors import ClearanceError, StoreError
 from clearance.ports import Approvals, Journal, Target
 from clearance.runtime.memory import Memory
@@ -37,6 +43,7 @@ Step = tuple[Mediation, Command | None]
 
 _LOG = logging.getLogger("clearance")
 _ASKS_THE_WORLD = (Count, AskApproval, TakeSnapshot)
+_ABOUT_TO_RUN = frozenset({State.DECIDED, State.SAVING})
 
 
 class Mediator:
@@ -47,17 +54,26 @@ class Mediator:
     """
 
     def __init__(
-        self, journal: Journal, memory: Memory, *, clock: Clock, approvals: Approvals | None = None
+        self,
+        journal: Journal,
+        memory: Memory,
+        *,
+        clock: Clock,
+        approvals: Approvals | None = None,
+        posture: Callable[[], Posture] = Posture,
     ) -> None:
         self._journal = journal
         self._memory = memory
         self._clock = clock
         self._approvals = approvals
+        self._posture = posture
         self._lock = threading.Lock()  # decide and count as one, or two calls pass where one may
 
-    def clear(self, request: Request, policies: PolicySet, target: Target | None = None) -> Mediation:
-        """Decide, and make the decision durable. Ends in EXECUTING (the caller runs it now) or DONE."""
-        mediation, command = begin(request)
+    def clear(
+        self, request: Request, policies: PolicySet, target: Target | None = None, *, hold_id: str = ""
+    ) -> Mediation:
+        """Decide, and make the decision durable. Ends in EXECUTING (the caller runs it now), HELD or DONE."""
+        mediation, command = begin(request, hold_id=hold_id)
         while not isinstance(command, (Execute, Finish)):
             if isinstance(command, Write):
                 is_written = False
@@ -66,16 +82,22 @@ class Mediator:
                     is_written = True
                 mediation, command = self._written(mediation, is_written=is_written)
             elif isinstance(command, _ASKS_THE_WORLD):
-                mediation, command = self._told(mediation, self._ask(command, target), policies)
+                mediation, command = self._told(mediation, self._ask(command, mediation, target), policies)
             else:
                 mediation, command = self._gather(mediation, policies)
         return mediation
 
     async def aclear(
-        self, request: Request, policies: PolicySet, append: AsyncAppend, target: Target | None = None
+        self,
+        request: Request,
+        policies: PolicySet,
+        append: AsyncAppend,
+        target: Target | None = None,
+        *,
+        hold_id: str = "",
     ) -> Mediation:
         """The same, with the event loop free while the store writes and the systems are asked."""
-        mediation, command = begin(request)
+        mediation, command = begin(request, hold_id=hold_id)
         while not isinstance(command, (Execute, Finish)):
             if isinstance(command, Write):
                 is_written = False
@@ -84,7 +106,7 @@ class Mediator:
                     is_written = True
                 mediation, command = self._written(mediation, is_written=is_written)
             elif isinstance(command, _ASKS_THE_WORLD):
-                event = await asyncio.to_thread(self._ask, command, target)
+                event = await asyncio.to_thread(self._ask, command, mediation, target)
                 mediation, command = self._told(mediation, event, policies)
             else:
                 mediation, command = self._gather(mediation, policies)
@@ -92,13 +114,27 @@ class Mediator:
 
     def _written(self, mediation: Mediation, *, is_written: bool) -> Step:
         at = self._clock()
-        return step(mediation, Written(at=at) if is_written else WriteFailed(at=at), _NO_RULES)
+        if not is_written:
+            return step(mediation, WriteFailed(at=at), _NO_RULES)
+        stopped = self._stopped(mediation, at)
+        return step(mediation, Written(at=at) if stopped is None else stopped, _NO_RULES)
+
+    def _stopped(self, mediation: Mediation, at: datetime) -> Braked | None:
+        """Whether somebody pulled the brake since it was decided: asked at the last moment before it runs."""
+        if mediation.state not in _ABOUT_TO_RUN or mediation.refused:
+            return None
+        request = mediation.request
+        now = replace(request, context=replace(request.context, at=at))
+        verdict = standing(now, self._posture())
+        if verdict is None or verdict.rule is not Rule.BLOCK:
+            return None
+        return Braked(at=at, reason=Reason(code=verdict.code, message=verdict.message))
 
     def _gather(self, mediation: Mediation, policies: PolicySet) -> Step:
         return self._judge(mediation, Gathered(at=self._clock()), policies)
 
     def _told(self, mediation: Mediation, event: Event, policies: PolicySet) -> Step:
-        if isinstance(event, Counted):
+        if isinstance(event, Counted | Approved):
             return self._judge(mediation, event, policies)
         return step(mediation, event, _NO_RULES)
 
@@ -108,12 +144,12 @@ class Mediator:
                 history = self._memory.history(policies, mediation.request)
             except StoreError:
                 return step(mediation, GatherFailed(at=self._clock()), _NO_RULES)
-            mediation, command = step(mediation, event, _Rules(policies, history))
+            mediation, command = step(mediation, event, _Rules(policies, history, self._posture()))
             if mediation.decision is not None and mediation.decision.effect is Effect.ALLOW:
                 self._memory.cleared(mediation.request)
             return mediation, command
 
-    def _ask(self, command: Command, target: Target | None) -> Event:
+    def _ask(self, command: Command, mediation: Mediation, target: Target | None) -> Event:
         """What a real system or a person says. Blocks for as long as they take."""
         match command:
             case Count(request=request) if target is not None:
@@ -121,7 +157,7 @@ class Mediator:
             case TakeSnapshot(request=request) if target is not None:
                 return self._saved(request, target)
             case AskApproval() if self._approvals is not None:
-                return self._approved(command, self._approvals, target)
+                return self._approved(mediation, self._approvals, target)
             case _:
                 return Unavailable(at=self._clock())
 
@@ -147,14 +183,14 @@ class Mediator:
             return SnapshotFailed(at=self._clock())
         return SnapshotTaken(at=self._clock(), snapshot_id=snapshot_id, saved=saved)
 
-    def _approved(self, command: AskApproval, approvals: Approvals, target: Target | None) -> Event:
+    def _approved(self, mediation: Mediation, approvals: Approvals, target: Target | None) -> Event:
         try:
             if target is not None:
                 target.let_go()
+            return approvals.ask(mediation)
         except ClearanceError as error:
-            _say(command.request, error)
+            _say(mediation.request, error)
             return Unavailable(at=self._clock())
-        return approvals.ask(command)
 
 
 def _say(request: Request, error: ClearanceError) -> None:
@@ -163,17 +199,18 @@ def _say(request: Request, error: ClearanceError) -> None:
 
 
 class _Rules(Judge):
-    """One policy set and the history of one moment, as the machine asks for them."""
+    """One policy set, the history and the posture of one moment, as the machine asks for them."""
 
-    __slots__ = ("_history", "_policies", "version")
+    __slots__ = ("_history", "_policies", "_posture", "version")
 
-    def __init__(self, policies: PolicySet, history: History) -> None:
+    def __init__(self, policies: PolicySet, history: History, posture: Posture) -> None:
         self.version = policies.version
         self._policies = policies
         self._history = history
+        self._posture = posture
 
     def verdicts(self, request: Request) -> list[Verdict]:
-        return self._policies.evaluate(request, self._history)
+        return verdicts(request, self._policies, self._history, self._posture)
 
 
-_NO_RULES = _Rules(PolicySet.empty(), History(PolicySet.empty()))
+_NO_RULES = _Rules(PolicySet.empty(), History(PolicySet.empty()), Posture())

@@ -1,6 +1,7 @@
-"""Journal, policies, agents and keys: an embedded store that several processes may share, and its twin."""
+"""Journal, policies, registry, holds and brakes: an embedded store that several processes may share, and its twin."""
 
-from clearance.adapters.store.memory import MemoryJournal, MemoryState
+from clearance.adapters.store.memory import MemoryJournal
+from clearance.adapters.store.memory_state import MemoryState
 from clearance.adapters.store.sqlite import SqliteJournal, SqliteState
 
 __all__ = ["MemoryJournal", "MemoryState", "SqliteJournal", "SqliteState"]

@@ -5,25 +5,16 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
-
-import msgspec
-from msgspec.structs import replace
 
 from clearance.adapters.store.checks import ChainCheck, Problems, RunCheck
 from clearance.adapters.store.intake import Accepted, accept
 from clearance.adapters.store.run_state import RunState, followed, stands
 from clearance.core.model import Draft, Durability, Record, RecordKind
 from clearance.core.model.record import GENESIS, seal
-from clearance.errors import ConflictError, NotFoundError
 from clearance.ports import (
-    Agent,
-    PolicyVersion,
     RecordQuery,
     RunQuery,
     RunSummary,
-    StoredKey,
     Verification,
 )
 
@@ -144,73 +135,6 @@ class MemoryJournal:
         return new_actions
 
 
-class MemoryState:
-    """PolicyStore and AgentStore of one process."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._policies: list[PolicyVersion] = []
-        self._agents: dict[str, Agent] = {}
-        self._keys: dict[str, StoredKey] = {}
-
-    def current(self) -> PolicyVersion | None:
-        return next(iter(self.versions(1)), None)
-
-    def revision(self) -> int:
-        return len(self._policies)
-
-    def versions(self, limit: int = 50) -> list[PolicyVersion]:
-        with self._lock:
-            return [_copied(version) for version in self._policies[::-1][: max(limit, 0)]]
-
-    def replace(self, document: dict[str, Any], *, expected: int, by: str, at: datetime) -> PolicyVersion:
-        with self._lock:
-            newest = len(self._policies)
-            if newest != expected:
-                raise ConflictError(
-                    f"The policies are at version {newest}, not {expected}: read them anew and try again."
-                )
-            self._policies.append(_copied(PolicyVersion(number=newest + 1, at=at, by=by, document=document)))
-            return _copied(self._policies[-1])
-
-    def agents(self) -> list[Agent]:
-        with self._lock:
-            return sorted(self._agents.values(), key=lambda agent: agent.name)
-
-    def agent(self, name: str) -> Agent | None:
-        return self._agents.get(name)
-
-    def add_agent(self, agent: Agent) -> None:
-        with self._lock:
-            if agent.name in self._agents:
-                raise ConflictError("An agent of this name exists already.")
-            self._agents[agent.name] = agent
-
-    def keys(self, agent: str = "") -> list[StoredKey]:
-        with self._lock:
-            keys = [key for key in self._keys.values() if agent in ("", key.agent)]
-        return sorted(keys, key=lambda key: (key.created_at, key.key_id))
-
-    def key(self, key_id: str) -> StoredKey | None:
-        return self._keys.get(key_id)
-
-    def add_key(self, key: StoredKey) -> None:
-        with self._lock:
-            if key.key_id in self._keys:
-                raise ConflictError("A key of this id exists already.")
-            self._keys[key.key_id] = key
-
-    def revoke_key(self, key_id: str, at: datetime) -> None:
-        with self._lock:
-            key = self._keys.get(key_id)
-            if key is None:
-                raise NotFoundError("There is no key of this id.")
-            self._keys[key_id] = replace(key, revoked_at=key.revoked_at or at)
-
-    def close(self) -> None:
-        """Nothing outlives the process."""
-
-
 def _matches(record: Record, query: RecordQuery) -> bool:
     return (
         all(getattr(query, field) in ("", getattr(record, field)) for field in _FILTERS)
@@ -219,8 +143,3 @@ def _matches(record: Record, query: RecordQuery) -> bool:
         # Letters of ASCII match in either case, as SQLite's LIKE has it.
         and query.text.encode().lower() in bytes(record.body).lower()
     )
-
-
-def _copied(version: PolicyVersion) -> PolicyVersion:
-    """What a file would give back: no caller shares a document with the store."""
-    return replace(version, document=msgspec.json.decode(msgspec.json.encode(version.document)))

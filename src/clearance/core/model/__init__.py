@@ -1,6 +1,16 @@
 """The central types, in the field's terms. Values only: frozen, no behaviour beyond what they derive."""
 
 from clearance.core.model.action import Action, Operation
+from clearance.core.model.approval import (
+    Answer,
+    AnswerKind,
+    Grant,
+    Hold,
+    HoldStatus,
+    Requirement,
+    Shown,
+)
+from clearance.core.model.brake import BreakGlass, Stop, StopKind, StopLevel
 from clearance.core.model.context import Context
 from clearance.core.model.decision import Decision, Effect, Mode, Reason, ReasonCode, Rule, Verdict
 from clearance.core.model.effects import Classification, EffectClass, Named
@@ -16,7 +26,7 @@ from clearance.core.model.obligation import (
     Snapshot,
     Transform,
 )
-from clearance.core.model.principal import Principal, Proof
+from clearance.core.model.principal import Actor, ActorKind, AgentStatus, Bounds, Principal, Proof
 from clearance.core.model.radius import Exactness, Radius, Reversibility, Touch
 from clearance.core.model.record import Draft, Durability, OutcomeStatus, Record, RecordKind
 from clearance.core.model.recovery import (
@@ -29,20 +39,42 @@ from clearance.core.model.recovery import (
     Saved,
     Undone,
 )
+from clearance.core.model.registry import (
+    PREFIX_OF,
+    Agent,
+    AgentSource,
+    Credential,
+    CredentialKind,
+    Person,
+    PersonSource,
+)
 from clearance.core.model.request import Request
 from clearance.core.model.resource import Environment, Resource
+from clearance.core.model.roles import Role
 from clearance.core.model.tool import FactSpec, Family, ToolSpec
 from clearance.core.model.wire import ActionCall, CheckResult, OutcomeReport
 
 __all__ = [
     "KIND_OF",
     "MOST_ITEMS",
+    "PREFIX_OF",
     "Action",
     "ActionCall",
+    "Actor",
+    "ActorKind",
+    "Agent",
+    "AgentSource",
+    "AgentStatus",
+    "Answer",
+    "AnswerKind",
     "Approval",
+    "Bounds",
+    "BreakGlass",
     "CheckResult",
     "Classification",
     "Context",
+    "Credential",
+    "CredentialKind",
     "Decision",
     "Draft",
     "Durability",
@@ -55,6 +87,9 @@ __all__ = [
     "FactValue",
     "Family",
     "Finding",
+    "Grant",
+    "Hold",
+    "HoldStatus",
     "Item",
     "ItemState",
     "Limit",
@@ -66,6 +101,8 @@ __all__ = [
     "Operation",
     "OutcomeReport",
     "OutcomeStatus",
+    "Person",
+    "PersonSource",
     "Principal",
     "Proof",
     "Radius",
@@ -74,15 +111,21 @@ __all__ = [
     "Record",
     "RecordKind",
     "Request",
+    "Requirement",
     "Resource",
     "RestoreMode",
     "RestoreStatus",
     "Restored",
     "Reversibility",
+    "Role",
     "Rule",
     "Saved",
     "Severity",
+    "Shown",
     "Snapshot",
+    "Stop",
+    "StopKind",
+    "StopLevel",
     "ToolSpec",
     "Touch",
     "Transform",

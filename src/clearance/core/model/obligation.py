@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from clearance.core.model.roles import Role
+
 
 class ObligationKind(StrEnum):
     """APPROVAL, SNAPSHOT and NOTIFY are the runtime's to honour; TRANSFORM and LIMIT are the door's."""
@@ -18,10 +20,19 @@ class ObligationKind(StrEnum):
 
 
 class Approval(Struct, frozen=True, kw_only=True, tag="approval"):
-    """A person must say yes before the action runs. Two of these need two approvals."""
+    """People must say yes before the action runs: `count` different ones of `role`, and of `team` if given.
+
+    With `four_eyes` it is nobody for whom the agent acts, nor the agent's owner. Not answered within
+    `expires_seconds` is a no. Two of these need two approvals.
+    """
 
     policy: str
     message: str = ""
+    role: Role = Role.APPROVER
+    team: str = ""
+    count: int = 1
+    four_eyes: bool = True
+    expires_seconds: float = 3600.0
 
 
 class Snapshot(Struct, frozen=True, kw_only=True, tag="snapshot"):

@@ -26,7 +26,7 @@ class Durability(StrEnum):
 
 
 class RecordKind(StrEnum):
-    """What a line tells. Every kind but the first two belongs to an action or closes the run."""
+    """What a line tells. Each belongs to a run; those between NOTE and ADMINISTRATION to an action of it."""
 
     RUN_STARTED = "run_started"
     NOTE = "note"
@@ -34,7 +34,9 @@ class RecordKind(StrEnum):
     HOLD = "hold"  # decided against until a person lifts it
     INTENT = "intent"  # decided for, and durable before anything ran
     SNAPSHOT = "snapshot"  # state saved, before anything ran
+    APPROVAL = "approval"  # what a person said of a hold, or how it was closed
     OUTCOME = "outcome"
+    ADMINISTRATION = "administration"  # what a person did to agents, policies, people or the brake
     RUN_ENDED = "run_ended"
 
 

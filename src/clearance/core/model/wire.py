@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
@@ -25,6 +26,7 @@ class ActionCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     `action` is a verb (`update`) or a tool's name (`send_email`). `arguments` are the tool's, chosen by the
     agent and so never believed as facts. `payload` is the calling program's own description of the action:
     its numbers count as facts (`record_count`), and it stands in for `arguments` where there are none.
+    `hold_id` takes up an action that was held: the same call again, in the same run, under the same id.
     """
 
     action: ActionName
@@ -39,6 +41,7 @@ class ActionCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     goal: Text = ""
     parent_id: Name = ""
     honours: tuple[ObligationKind, ...] = ()
+    hold_id: Name = ""
 
 
 class CheckResult(Struct, frozen=True, kw_only=True):
@@ -46,6 +49,7 @@ class CheckResult(Struct, frozen=True, kw_only=True):
 
     `arguments` is set where a policy redacted them: the action may run with these values only. `radius` is
     what was counted on the real systems; `snapshot_id`, where state was saved first, is for `rollback`.
+    `hold_id` is set where people are asked: send the same call again with it once they have answered.
 
     >>> CheckResult(action_id="a", run_id="r", effect=Effect.DENY, reasons=()).blocked
     True
@@ -60,6 +64,8 @@ class CheckResult(Struct, frozen=True, kw_only=True):
     policy_version: str = ""
     radius: tuple[Radius, ...] = ()
     snapshot_id: str = ""
+    hold_id: str = ""
+    hold_expires_at: datetime | None = None
 
     @property
     def allowed(self) -> bool:
