@@ -73,15 +73,36 @@ class ConflictError(ClearanceError):
 
 
 class AuthenticationError(ClearanceError):
-    """No credential, or one that proves nothing."""
+    """No credential, or one that proves nothing.
+
+    `reason` is one of the stable codes of spec/error_codes.yaml: `unauthenticated` for every key, whatever is
+    wrong with it; what is wrong with a token of an identity provider is told (`token_expired`, …).
+    """
 
     code = "unauthenticated"
+
+    def __init__(self, message: str, *, reason: str = "unauthenticated") -> None:
+        self.reason = reason
+        super().__init__(message)
 
 
 class ForbiddenError(ClearanceError):
     """The credential is good; what it asks for is not within its scope."""
 
     code = "forbidden"
+
+
+class ApprovalError(ClearanceError):
+    """An answer to a hold, or a grant, that does not count. Nothing changed.
+
+    `reason` is one of the stable codes of spec/error_codes.yaml (`approval_self`, `approval_closed`, …).
+    """
+
+    code = "approval_invalid"
+
+    def __init__(self, message: str, *, reason: str = "approval_invalid") -> None:
+        self.reason = reason
+        super().__init__(message)
 
 
 class UnreachableError(ClearanceError):
@@ -147,3 +168,11 @@ class PolicyViolationError(ClearanceError):
         self.reason_code = reason_code
         self.action_id = action_id
         super().__init__(reason)
+
+
+class ApprovalRequiredError(PolicyViolationError):
+    """An action waits for a person. Send the same call again with `hold_id` once somebody has answered."""
+
+    def __init__(self, reason: str = "", *, action_id: str = "", hold_id: str = "") -> None:
+        self.hold_id = hold_id
+        super().__init__(reason, reason_code="approval_required", action_id=action_id)

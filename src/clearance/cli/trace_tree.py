@@ -213,7 +213,11 @@ def _conditions(body: ActionBody, pen: _Pen, room: int) -> Iterator[_Detail]:
     if body.redacted:
         yield "redacted", pen.lines(safe(", ".join(body.redacted)), room), Style.PLAIN
     if body.approved_by:
-        yield "approved", pen.lines(safe("by " + ", ".join(body.approved_by)), room), Style.PLAIN
+        yield (
+            "approved",
+            pen.lines(safe("by " + ", ".join(answer.by for answer in body.approved_by)), room),
+            Style.PLAIN,
+        )
     if body.snapshot_id:
         yield "snapshot", pen.lines(safe(body.snapshot_id), room), Style.PLAIN
 

@@ -20,7 +20,9 @@ def verdicts(request: Request, policies: PolicySet, history: History, posture: P
     if brake is not None and brake.rule is Rule.BLOCK:
         return [brake]
     found = policies.evaluate(request, history)
-    for place in range(len(request.principal.on_behalf_of)):
+    for place, actor in enumerate(request.principal.on_behalf_of):
+        if actor.kind is ActorKind.SERVICE:
+            continue  # it passes the question on, and asks for nothing itself
         asked = replace(request, principal=_in_place_of(request.principal, place))
         found += [one for one in policies.evaluate(asked, history) if _is_new(one, found)]
     glass = posture.glass(request)

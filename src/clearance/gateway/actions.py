@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from clearance.core.model import ActionCall, CheckResult, Durability, OutcomeReport, OutcomeStatus, Record
 from clearance.core.model.wire import Name, Text
 from clearance.errors import NotFoundError
-from clearance.gateway.endpoint import Asked, Endpoint
+from clearance.gateway.endpoint import Access, Asked, Endpoint
 from clearance.ports import RecordQuery, RunQuery, RunSummary
 
 _DOOR = "http"
@@ -107,7 +107,7 @@ async def _start_run(asked: Asked) -> Recorded:
     new: NewRun = asked.body
     asked.caller.must_be(new.agent)
     _, draft = asked.door.assembly.control_point.run_draft(
-        agent=asked.caller.agent, goal=new.goal, run_id=new.run_id, parent_run_id=new.parent_run_id
+        agent=asked.caller.name, goal=new.goal, run_id=new.run_id, parent_run_id=new.parent_run_id
     )
     return await _append(asked, draft)
 
@@ -172,7 +172,13 @@ def _aware(moment: datetime | None) -> datetime | None:
 
 
 CHECK = Endpoint(
-    "POST", "/v1/actions", "Clear one action before it runs", check, CheckResult, body=ActionCall
+    "POST",
+    "/v1/actions",
+    "Clear one action before it runs",
+    check,
+    CheckResult,
+    access=Access.ACT,
+    body=ActionCall,
 )
 OUTCOME = Endpoint(
     "POST",
@@ -180,14 +186,27 @@ OUTCOME = Endpoint(
     "Tell how a cleared action ended",
     outcome,
     Recorded,
+    access=Access.ACT,
     body=OutcomeReport,
 )
 ENDPOINTS = (
     CHECK,
     OUTCOME,
-    Endpoint("POST", "/v1/runs", "Start a run", _start_run, Recorded, body=NewRun, status=201),
-    Endpoint("POST", "/v1/runs/{run_id}/end", "End a run", _end_run, Recorded, body=RunEnd),
-    Endpoint("POST", "/v1/runs/{run_id}/notes", "Add a remark to a run", _note, Recorded, body=Note),
+    Endpoint(
+        "POST", "/v1/runs", "Start a run", _start_run, Recorded, access=Access.ACT, body=NewRun, status=201
+    ),
+    Endpoint(
+        "POST", "/v1/runs/{run_id}/end", "End a run", _end_run, Recorded, access=Access.RECOVER, body=RunEnd
+    ),
+    Endpoint(
+        "POST",
+        "/v1/runs/{run_id}/notes",
+        "Add a remark to a run",
+        _note,
+        Recorded,
+        access=Access.RECOVER,
+        body=Note,
+    ),
     Endpoint("GET", "/v1/runs", "List runs, newest first", _list_runs, Runs, query=RunFilter),
     Endpoint("GET", "/v1/runs/{run_id}/trace", "Read a run's records in order", _trace, Records),
     Endpoint("GET", "/v1/records", "Search records, newest first", _search, Records, query=RecordFilter),

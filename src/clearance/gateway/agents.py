@@ -73,7 +73,7 @@ class Me(Struct, frozen=True):
 
 
 async def _me(asked: Asked) -> Me:
-    return Me(asked.caller.agent, asked.caller.scope)
+    return Me(asked.caller.name, asked.caller.scope)
 
 
 async def _list(asked: Asked) -> Agents:

@@ -16,11 +16,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from clearance.errors import AuthenticationError, ClearanceError, ForbiddenError, RequestError
+from clearance.errors import AuthenticationError, ClearanceError, RequestError
 from clearance.gateway import actions, agents, authzen, health, openapi, policies, recovery
 from clearance.gateway.body import decode, read
 from clearance.gateway.endpoint import NOBODY, Access, Asked, Caller, Door, Endpoint
 from clearance.gateway.errors import answer_to
+from clearance.gateway.presented import presented
+from clearance.ports import Presented
 from clearance.runtime.loop_writer import LoopWriter
 from clearance.runtime.sweep import close_overdue
 from clearance.wiring import Assembly, utc_now
@@ -75,18 +77,18 @@ class Application:
     async def _hot(
         self, endpoint: Endpoint, names: dict[str, str], scope: Scope, receive: Receive, send: Send
     ) -> None:
-        credential = next((v for k, v in scope["headers"] if k == b"authorization"), b"")
-        status, body = await self._answer(endpoint, names, None, credential.decode("latin-1"), receive)
+        status, body = await self._answer(endpoint, names, None, presented(scope), receive)
         length = (b"content-length", str(len(body)).encode())
         await send({"type": "http.response.start", "status": status, "headers": [_JSON, length]})
         await send({"type": "http.response.body", "body": body})
 
     def _route(self, endpoint: Endpoint) -> Route:
         async def handle(request: Request) -> Response:
-            credential = request.headers.get("authorization", "")
             query = list(request.query_params.multi_items())
             names = dict(request.path_params)
-            status, body = await self._answer(endpoint, names, query, credential, request.receive)
+            status, body = await self._answer(
+                endpoint, names, query, presented(request.scope), request.receive
+            )
             echo = {name: request.headers[name] for name in ("x-request-id",) if name in request.headers}
             return Response(body, status, media_type="application/json", headers=echo)
 
@@ -97,11 +99,11 @@ class Application:
         endpoint: Endpoint,
         names: dict[str, str],
         query: list[tuple[str, str]] | None,
-        credential: str,
+        credentials: Presented,
         receive: Receive,
     ) -> tuple[int, bytes]:
         try:
-            caller = self._identify(endpoint, credential)
+            caller = await self._identify(endpoint, credentials)
             filters = _query(endpoint, query or [])
             body = decode(await read(receive), endpoint.body) if endpoint.body is not None else None
             asked = Asked(door=self._door, caller=caller, path=names, query=filters, body=body)
@@ -112,15 +114,17 @@ class Application:
             status, answer = answer_to(error)
             return status, _ENCODER.encode(answer)
 
-    def _identify(self, endpoint: Endpoint, credential: str) -> Caller:
+    async def _identify(self, endpoint: Endpoint, credentials: Presented) -> Caller:
         if endpoint.access is Access.PUBLIC:
             return NOBODY
-        scheme, _, key = credential.partition(" ")
-        if scheme.lower() != "bearer":
+        identity = self._assembly.identity
+        who = identity.identify_known(credentials, utc_now())
+        if who is None:
+            who = await asyncio.to_thread(identity.identify, credentials, utc_now())
+        if who is None:
             raise AuthenticationError("Send the key as `Authorization: Bearer clr_…`.")
-        caller = Caller(*self._assembly.identity.identify(key.strip(), utc_now()))
-        if endpoint.access is Access.ADMIN and not caller.is_admin:
-            raise ForbiddenError("This needs an admin key.")
+        caller = Caller.of(who)
+        caller.must(endpoint.access)
         return caller
 
     @asynccontextmanager

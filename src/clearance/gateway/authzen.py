@@ -6,10 +6,18 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from clearance.core.model import ActionCall, Durability, OutcomeReport, OutcomeStatus, Principal
+from clearance.core.model import (
+    ActionCall,
+    Actor,
+    ActorKind,
+    Durability,
+    OutcomeReport,
+    OutcomeStatus,
+    Principal,
+)
 from clearance.core.model.wire import ActionName, Name
 from clearance.errors import ForbiddenError
-from clearance.gateway.endpoint import Asked, Endpoint
+from clearance.gateway.endpoint import Access, Asked, Endpoint
 
 _DOOR = "authzen"
 
@@ -65,10 +73,12 @@ async def evaluate(asked: Asked) -> EvaluationAnswer:
     """Decided and recorded like any action; its outcome is `not_reported` from the start."""
     question: Evaluation = asked.body
     agent = question.subject.id
-    if not asked.caller.is_admin and agent != asked.caller.agent:
-        raise ForbiddenError("This key may ask for its own agent only; a gateway needs an admin key.")
+    if asked.caller.person is not None:
+        asked.caller.must(Access.OPERATE)
+    elif agent != asked.caller.name:
+        raise ForbiddenError("This key may ask for its own agent only; a gateway needs a service token.")
     point, append = asked.door.assembly.control_point, asked.door.writer.append
-    principal = Principal(agent=agent, on_behalf_of=_behalf(asked, agent), proof=asked.caller.principal.proof)
+    principal = Principal(agent=agent, on_behalf_of=_behalf(asked), proof=asked.caller.principal.proof)
     result = await point.aclear(_call(question), principal, door=_DOOR, append=append)
     if result.allowed:
         report = OutcomeReport(status=OutcomeStatus.NOT_REPORTED)
@@ -78,8 +88,10 @@ async def evaluate(asked: Asked) -> EvaluationAnswer:
     )
 
 
-def _behalf(asked: Asked, agent: str) -> tuple[str, ...]:
-    return () if agent == asked.caller.agent else (asked.caller.agent,)
+def _behalf(asked: Asked) -> tuple[Actor, ...]:
+    """A gateway that asks for others is named in their chain. It has no say in what they may do."""
+    person = asked.caller.person
+    return () if person is None else (Actor(name=person.name, kind=ActorKind.SERVICE),)
 
 
 def _call(question: Evaluation) -> ActionCall:

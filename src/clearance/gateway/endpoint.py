@@ -9,46 +9,86 @@ from typing import Any
 
 from msgspec import Struct
 
-from clearance.core.model import Principal
+from clearance.core.model import ActorKind, Person, PersonSource, Principal, Proof, Role
 from clearance.errors import ForbiddenError
-from clearance.ports import KeyScope
 from clearance.runtime.loop_writer import LoopWriter
 from clearance.wiring import Assembly
 
 
 class Access(StrEnum):
-    """Who may ask."""
+    """Who may ask: agents for themselves, people by their roles. `_ROLES` says which."""
 
     PUBLIC = "public"
-    KEY = "key"  # any valid key
+    ANYONE = "anyone"  # whoever proves who they are
+    ACT = "act"  # agents only
+    READ = "read"  # an agent of its own; any person of all
+    PEOPLE = "people"  # any person
+    RECOVER = "recover"  # an agent its own; an operator everybody's
+    APPROVE = "approve"
+    OPERATE = "operate"
     ADMIN = "admin"
+    AUDIT = "audit"
+
+
+_ROLES: dict[Access, frozenset[Role]] = {
+    Access.PUBLIC: frozenset(Role),
+    Access.ANYONE: frozenset(Role),
+    Access.ACT: frozenset(),
+    Access.READ: frozenset(Role),
+    Access.PEOPLE: frozenset(Role),
+    Access.RECOVER: frozenset({Role.OPERATOR, Role.ADMIN}),
+    Access.APPROVE: frozenset({Role.APPROVER, Role.OPERATOR, Role.ADMIN}),
+    Access.OPERATE: frozenset({Role.OPERATOR, Role.ADMIN}),
+    Access.ADMIN: frozenset({Role.ADMIN}),
+    Access.AUDIT: frozenset({Role.AUDITOR, Role.ADMIN}),
+}
+_AGENTS_MAY = frozenset({Access.PUBLIC, Access.ANYONE, Access.ACT, Access.READ, Access.RECOVER})
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever holds the key."""
+    """Whoever asks: an agent, or a person (a service token is one too)."""
 
     principal: Principal
-    scope: KeyScope
+    person: Person | None = None
+
+    @classmethod
+    def of(cls, who: Principal | Person) -> Caller:
+        if isinstance(who, Principal):
+            return cls(who)
+        roles = tuple(role.value for role in who.roles)
+        return cls(Principal(agent=f"{_kind_of(who).value}:{who.name}", roles=roles, proof=Proof.TOKEN), who)
 
     @property
-    def agent(self) -> str:
+    def name(self) -> str:
+        """As the administrative record has it: `person:alice`, `service:deploy`, or an agent's own name."""
         return self.principal.agent
-
-    @property
-    def is_admin(self) -> bool:
-        return self.scope is KeyScope.ADMIN
 
     def only_agent(self) -> str:
         """The only agent this caller may speak of; empty for every agent."""
-        return "" if self.is_admin else self.agent
+        return self.principal.agent if self.person is None else ""
 
     def must_be(self, agent: str) -> None:
-        """Raises ForbiddenError when the name given is not the key's own."""
-        if agent and agent != self.agent:
+        """Raises ForbiddenError when the name given is not the caller's own."""
+        if agent and agent != self.principal.agent:
             raise ForbiddenError(
                 "The key belongs to another agent than the request names; leave `agent` out."
             )
+
+    def must(self, access: Access) -> None:
+        """Raises ForbiddenError."""
+        if self.person is None:
+            if access not in _AGENTS_MAY:
+                raise ForbiddenError("An agent may not do this: it needs a person, or a service token.")
+        elif not _ROLES[access].intersection(self.person.roles):
+            if access is Access.ACT:
+                raise ForbiddenError("Only agents act: use an agent's key.")
+            needed = " or ".join(sorted(role.value for role in _ROLES[access]))
+            raise ForbiddenError(f"This needs the role {needed}.")
+
+
+def _kind_of(person: Person) -> ActorKind:
+    return ActorKind.SERVICE if person.source is PersonSource.SERVICE else ActorKind.PERSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +122,10 @@ class Endpoint:
     summary: str
     handler: Handler
     answers: Any
-    access: Access = Access.KEY
+    access: Access = Access.READ
     query: type[Struct] | None = None
     body: Any = None
     status: int = 200
 
 
-NOBODY = Caller(principal=Principal(agent=""), scope=KeyScope.AGENT)
+NOBODY = Caller(principal=Principal(agent=""))

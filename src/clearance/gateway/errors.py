@@ -7,6 +7,7 @@ from http import HTTPStatus
 from msgspec import Struct
 
 from clearance.errors import (
+    ApprovalError,
     AuthenticationError,
     ClearanceError,
     ConfigurationError,
@@ -53,7 +54,6 @@ class ErrorAnswer(Struct, frozen=True):
 
 
 _STATUS: tuple[tuple[type[ClearanceError], HTTPStatus], ...] = (
-    (AuthenticationError, HTTPStatus.UNAUTHORIZED),
     (ForbiddenError, HTTPStatus.FORBIDDEN),
     (NotFoundError, HTTPStatus.NOT_FOUND),
     (ConflictError, HTTPStatus.CONFLICT),
@@ -62,13 +62,19 @@ _STATUS: tuple[tuple[type[ClearanceError], HTTPStatus], ...] = (
     (RecoveryError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (SystemUnavailableError, HTTPStatus.SERVICE_UNAVAILABLE),
     (StoreError, HTTPStatus.SERVICE_UNAVAILABLE),
-    (RequestError, HTTPStatus.BAD_REQUEST),
 )
+_STATUS_OF_KIND: dict[type[ClearanceError], HTTPStatus] = {
+    RequestError: HTTPStatus.BAD_REQUEST,
+    AuthenticationError: HTTPStatus.UNAUTHORIZED,
+    ApprovalError: HTTPStatus.CONFLICT,
+}
 _STATUS_OF_REASON = {
     "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "no_such_path": HTTPStatus.NOT_FOUND,
     "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
     "caller_went_away": HTTPStatus.BAD_REQUEST,
+    "approval_self": HTTPStatus.FORBIDDEN,
+    "approval_not_qualified": HTTPStatus.FORBIDDEN,
 }
 _INTERNAL = ErrorAnswer(
     ErrorBody("internal_error", "Clearance failed inside; nothing was cleared. Its log names the place.")
@@ -77,8 +83,8 @@ _INTERNAL = ErrorAnswer(
 
 def answer_to(error: Exception) -> tuple[HTTPStatus, ErrorAnswer]:
     """What to tell the caller."""
-    if isinstance(error, RequestError):
-        status = _STATUS_OF_REASON.get(error.reason, HTTPStatus.BAD_REQUEST)
+    if isinstance(error, RequestError | AuthenticationError | ApprovalError):
+        status = _STATUS_OF_REASON.get(error.reason, _STATUS_OF_KIND[type(error)])
         return status, ErrorAnswer(ErrorBody(error.reason, str(error)))
     for kind, status in _STATUS:
         if isinstance(error, kind):

@@ -50,22 +50,22 @@ async def _versions(asked: Asked) -> Versions:
 
 
 async def _create(asked: Asked) -> PolicyVersion:
-    return await asyncio.to_thread(_book(asked).create, asked.body, by=asked.caller.agent)
+    return await asyncio.to_thread(_book(asked).create, asked.body, by=asked.caller.name)
 
 
 async def _replace(asked: Asked) -> PolicyVersion:
     name = asked.path["name"]
-    return await asyncio.to_thread(_book(asked).replace, name, asked.body, by=asked.caller.agent)
+    return await asyncio.to_thread(_book(asked).replace, name, asked.body, by=asked.caller.name)
 
 
 async def _delete(asked: Asked) -> PolicyVersion:
-    return await asyncio.to_thread(_book(asked).delete, asked.path["name"], by=asked.caller.agent)
+    return await asyncio.to_thread(_book(asked).delete, asked.path["name"], by=asked.caller.name)
 
 
 async def _replace_all(asked: Asked) -> PolicyVersion:
     new: Replacement = asked.body
     return await asyncio.to_thread(
-        _book(asked).replace_all, new.document, by=asked.caller.agent, expected=new.expected
+        _book(asked).replace_all, new.document, by=asked.caller.name, expected=new.expected
     )
 
 
@@ -76,7 +76,7 @@ async def _explain(asked: Asked) -> Explanation:
     context = Context(
         run_id="explain", action_id="explain", at=utc_now(), goal=call.goal, honours=call.honours
     )
-    principal = Principal(agent=call.agent or asked.caller.agent, proof=asked.caller.principal.proof)
+    principal = Principal(agent=call.agent or asked.caller.name, proof=asked.caller.principal.proof)
     request = read_call(call, principal, context, policies)
     return explain(policies, request, History(policies))
 

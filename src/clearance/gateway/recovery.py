@@ -118,9 +118,41 @@ async def _systems(asked: Asked) -> SystemList:
 
 
 ENDPOINTS = (
-    Endpoint("POST", "/v1/snapshots", "Save state", _snapshot, SnapshotTaken, body=NewSnapshot, status=201),
-    Endpoint("POST", "/v1/snapshots/{snapshot_id}/verify", "Read a snapshot whole", _verify, Verified),
-    Endpoint("POST", "/v1/actions/{action_id}/undo", "Undo an action", _undo, Undone, body=Undo),
-    Endpoint("POST", "/v1/runs/{run_id}/undo", "Undo a run, newest first", _undo_run, UndoneRun, body=Undo),
-    Endpoint("GET", "/v1/systems", "List the real systems", _systems, SystemList, access=Access.ADMIN),
+    Endpoint(
+        "POST",
+        "/v1/snapshots",
+        "Save state",
+        _snapshot,
+        SnapshotTaken,
+        access=Access.RECOVER,
+        body=NewSnapshot,
+        status=201,
+    ),
+    Endpoint(
+        "POST",
+        "/v1/snapshots/{snapshot_id}/verify",
+        "Read a snapshot whole",
+        _verify,
+        Verified,
+        access=Access.RECOVER,
+    ),
+    Endpoint(
+        "POST",
+        "/v1/actions/{action_id}/undo",
+        "Undo an action",
+        _undo,
+        Undone,
+        access=Access.RECOVER,
+        body=Undo,
+    ),
+    Endpoint(
+        "POST",
+        "/v1/runs/{run_id}/undo",
+        "Undo a run, newest first",
+        _undo_run,
+        UndoneRun,
+        access=Access.RECOVER,
+        body=Undo,
+    ),
+    Endpoint("GET", "/v1/systems", "List the real systems", _systems, SystemList, access=Access.PEOPLE),
 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from clearance.core import drafts
+from clearance.core.drafts import ADMINISTRATION_RUN
 from clearance.core.enrich import derive_facts
 from clearance.core.mediation import Mediation
 from clearance.core.model import (
@@ -25,6 +27,7 @@ from clearance.core.model import (
 )
 from clearance.core.normalize import normalize
 from clearance.core.policy import PolicySet
+from clearance.core.policy.posture import Posture
 from clearance.errors import (
     ClearanceError,
     ConflictError,
@@ -69,14 +72,18 @@ class ControlPoint:
         new_id: NewId,
         systems: Systems | None = None,
         approvals: Approvals | None = None,
+        posture: Callable[[], Posture] = Posture,
+        known: Callable[[Principal], Principal] = lambda principal: principal,
     ) -> None:
+        """`known` adds to a principal what the registry says of it; `posture` is what is braked now."""
         self.journal = journal
         self.policies = policies
         self.systems = Systems() if systems is None else systems
         self._clock = clock
         self._new_id = new_id
         self._memory = Memory(journal)
-        self._mediator = Mediator(journal, self._memory, clock=clock, approvals=approvals)
+        self._known_as = known
+        self._mediator = Mediator(journal, self._memory, clock=clock, approvals=approvals, posture=posture)
         self._runs: Recent[Run] = Recent(_RUNS_KEPT)
         self._open: Recent[Draft] = Recent(_OPEN_KEPT)
         self._unsettled: Recent[tuple[str, ...]] = Recent(_OPEN_KEPT)
@@ -93,7 +100,7 @@ class ControlPoint:
         self, *, agent: str, goal: str = "", run_id: str = "", parent_run_id: str = ""
     ) -> tuple[Run, Draft]:
         """A run, and the record that starts it. Raises ConflictError when the id is taken."""
-        if run_id and self._known(run_id) is not None:
+        if run_id and (run_id == ADMINISTRATION_RUN or self._known(run_id) is not None):
             raise ConflictError("A run of this id exists; leave `run_id` out to have one made.")
         run = Run(run_id=run_id or self._new_id("run"), agent=agent, goal=goal)
         self._runs.put(run.run_id, run)
@@ -257,7 +264,7 @@ class ControlPoint:
             parent_id=call.parent_id,
             honours=call.honours,
         )
-        return read_call(call, principal, context, policies)
+        return read_call(call, self._known_as(principal), context, policies)
 
     def _targeted(self, request: Request, target: Target | None) -> tuple[Request, Target | None]:
         target = target or self.systems.target(request)
@@ -282,6 +289,8 @@ class ControlPoint:
             policy_version=mediation.decision.policy_version,
             radius=mediation.radii,
             snapshot_id=mediation.snapshot_id,
+            hold_id=mediation.hold_id,
+            hold_expires_at=mediation.hold_expires_at,
         )
 
 

@@ -1,4 +1,4 @@
-"""Journal, policies, registry, holds and brakes: an embedded store that several processes may share, and its twin."""
+"""The journal, and all other state: an embedded store that several processes may share, and its twin."""
 
 from clearance.adapters.store.memory import MemoryJournal
 from clearance.adapters.store.memory_state import MemoryState
