@@ -17,7 +17,7 @@ import pytest
 from clearance import Client
 from clearance.adapters.identity import new_key
 from clearance.adapters.store import SqliteState
-from clearance.ports import Agent, KeyScope
+from clearance.core.model import Agent, CredentialKind, Person, PersonSource, Role
 from clearance.wiring import utc_now
 from tests.servers.mariadb import mariadb_dsn, mariadb_server
 from tests.servers.postgres import postgres_dsn, postgres_server
@@ -95,13 +95,15 @@ def make_server(directory: Path) -> Server:
     """A server that is not started yet, with an admin key and the key of the agent `billing`."""
     server = Server(store=directory, port=free_port())
     state = SqliteState(directory)
-    keys = {}
-    for name, scope in (("ops", KeyScope.ADMIN), ("billing", KeyScope.AGENT)):
-        state.add_agent(Agent(name=name, created_at=utc_now()))
-        keys[name], stored = new_key(name, scope=scope, at=utc_now())
-        state.add_key(stored)
+    at = utc_now()
+    state.agents.add_agent(Agent(name="billing", created_at=at))
+    ops = Person(name="ops", created_at=at, roles=(Role.ADMIN,), source=PersonSource.SERVICE)
+    state.people.add_person(ops)
+    server.agent_key, agent_key = new_key("billing", at=at)
+    server.admin_key, admin_key = new_key("ops", kind=CredentialKind.SERVICE_TOKEN, at=at)
+    state.credentials.add_credential(agent_key)
+    state.credentials.add_credential(admin_key)
     state.close()
-    server.admin_key, server.agent_key = keys["ops"], keys["billing"]
     return server
 
 

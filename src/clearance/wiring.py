@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from clearance.adapters.identity.api_key import ApiKeyIdentity
+from clearance.adapters.identity import KeyIdentity
 from clearance.adapters.store import MemoryJournal, MemoryState, SqliteJournal, SqliteState
 from clearance.adapters.systems import open_session, opener, openers, own_directory
 from clearance.config import Settings, default_policies, read_policy_files
 from clearance.core.model import Record
 from clearance.errors import ConflictError
-from clearance.ports import AgentStore, Identity, Journal, Session
+from clearance.ports import Identity, Journal, Session, State
 from clearance.runtime.control_point import ControlPoint
 from clearance.runtime.names import new_id
 from clearance.runtime.policy_book import PolicyBook
@@ -37,7 +37,7 @@ class Assembly:
     recovery: Recovery
     systems: Systems
     journal: Journal
-    agents: AgentStore
+    state: State
     identity: Identity
     images: Path
     closed: tuple[Record, ...]
@@ -51,7 +51,7 @@ class Assembly:
         """Make everything durable and let the store go."""
         self.systems.close()
         self.journal.close()
-        self.agents.close()
+        self.state.close()
         if self.settings.store == MEMORY:
             shutil.rmtree(self.images, ignore_errors=True)
 
@@ -72,14 +72,14 @@ def assemble(settings: Settings) -> Assembly:
     systems = Systems(openers(settings.systems, settings.resources, images), settings.resources)
     if in_memory:
         journal: Journal = MemoryJournal()
-        state: MemoryState | SqliteState = MemoryState()
+        state: State = MemoryState()
     else:
         directory = Path(settings.store)
         journal, state = _kept(SqliteJournal(directory), settings.keep_days), SqliteState(directory)
-    if state.current() is None:
+    if state.policies.current() is None:
         with suppress(ConflictError):  # another process was first
-            state.replace(default_policies(), expected=0, by="clearance", at=utc_now())
-    policies = PolicyBook(state, files=files, clock=utc_now)
+            state.policies.replace(default_policies(), expected=0, by="clearance", at=utc_now())
+    policies = PolicyBook(state.policies, files=files, clock=utc_now)
     point = ControlPoint(journal, policies, clock=utc_now, new_id=new_id, systems=systems)
     recovery, closed = Recovery(point), close_left_behind(journal, utc_now)
     recovery.settle_closed(closed)
@@ -89,8 +89,8 @@ def assemble(settings: Settings) -> Assembly:
         recovery=recovery,
         systems=systems,
         journal=journal,
-        agents=state,
-        identity=ApiKeyIdentity(state),
+        state=state,
+        identity=KeyIdentity(state.credentials, state.people),
         images=images,
         closed=tuple(closed),
     )

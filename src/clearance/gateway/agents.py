@@ -9,9 +9,9 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from clearance.adapters.identity import new_key
+from clearance.core.model import Agent, Credential, CredentialKind
 from clearance.errors import NotFoundError
 from clearance.gateway.endpoint import Access, Asked, Endpoint
-from clearance.ports import Agent, KeyScope, StoredKey
 from clearance.wiring import utc_now
 
 AgentName = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[\w.@:/+-]+$")]
@@ -22,13 +22,12 @@ class NewAgent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A name is for good: records hold it."""
 
     name: AgentName
-    description: Annotated[str, Meta(max_length=4_096)] = ""
+    purpose: Annotated[str, Meta(max_length=4_096)] = ""
 
 
 class NewKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Without `expires_days` the key holds until it is revoked."""
 
-    scope: KeyScope = KeyScope.AGENT
     expires_days: Days | None = None
 
 
@@ -38,7 +37,6 @@ class MadeKey(Struct, frozen=True, kw_only=True):
     key_id: str
     key: str
     agent: str
-    scope: KeyScope
     expires_at: datetime | None
 
 
@@ -47,7 +45,6 @@ class Key(Struct, frozen=True, kw_only=True):
 
     key_id: str
     agent: str
-    scope: KeyScope
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
@@ -69,54 +66,54 @@ class Me(Struct, frozen=True):
     """Whose key this is."""
 
     agent: str
-    scope: KeyScope
 
 
 async def _me(asked: Asked) -> Me:
-    return Me(asked.caller.name, asked.caller.scope)
+    return Me(asked.caller.name)
 
 
 async def _list(asked: Asked) -> Agents:
-    return Agents(await asyncio.to_thread(asked.door.assembly.agents.agents))
+    return Agents(await asyncio.to_thread(asked.door.assembly.state.agents.agents))
 
 
 async def _create(asked: Asked) -> Agent:
     new: NewAgent = asked.body
-    agent = Agent(name=new.name, description=new.description, created_at=utc_now())
-    await asyncio.to_thread(asked.door.assembly.agents.add_agent, agent)
+    agent = Agent(name=new.name, purpose=new.purpose, created_at=utc_now())
+    await asyncio.to_thread(asked.door.assembly.state.agents.add_agent, agent)
     return agent
 
 
 async def _make_key(asked: Asked) -> MadeKey:
     new: NewKey = asked.body
-    agents, name, at = asked.door.assembly.agents, asked.path["name"], utc_now()
-    if await asyncio.to_thread(agents.agent, name) is None:
+    state, name, at = asked.door.assembly.state, asked.path["name"], utc_now()
+    if await asyncio.to_thread(state.agents.agent, name) is None:
         raise NotFoundError("There is no agent of this name; create it first.")
     expires_at = at + timedelta(days=new.expires_days) if new.expires_days else None
-    text, stored = new_key(name, scope=new.scope, at=at, expires_at=expires_at)
-    await asyncio.to_thread(agents.add_key, stored)
-    return MadeKey(key_id=stored.key_id, key=text, agent=name, scope=new.scope, expires_at=expires_at)
+    text, stored = new_key(name, at=at, expires_at=expires_at)
+    await asyncio.to_thread(state.credentials.add_credential, stored)
+    return MadeKey(key_id=stored.credential_id, key=text, agent=name, expires_at=expires_at)
 
 
 async def _keys(asked: Asked) -> Keys:
-    stored = await asyncio.to_thread(asked.door.assembly.agents.keys, asked.path["name"])
+    stored = await asyncio.to_thread(
+        asked.door.assembly.state.credentials.credentials, CredentialKind.AGENT_KEY, asked.path["name"]
+    )
     return Keys([_without_secret(key) for key in stored])
 
 
 async def _revoke(asked: Asked) -> Key:
-    agents, key_id = asked.door.assembly.agents, asked.path["key_id"]
-    await asyncio.to_thread(agents.revoke_key, key_id, utc_now())
-    stored = await asyncio.to_thread(agents.key, key_id)
+    credentials, key_id = asked.door.assembly.state.credentials, asked.path["key_id"]
+    await asyncio.to_thread(credentials.revoke_credential, key_id, utc_now())
+    stored = await asyncio.to_thread(credentials.credential, key_id)
     if stored is None:
         raise NotFoundError("There is no key of this id.")
     return _without_secret(stored)
 
 
-def _without_secret(key: StoredKey) -> Key:
+def _without_secret(key: Credential) -> Key:
     return Key(
-        key_id=key.key_id,
-        agent=key.agent,
-        scope=key.scope,
+        key_id=key.credential_id,
+        agent=key.subject,
         created_at=key.created_at,
         expires_at=key.expires_at,
         revoked_at=key.revoked_at,

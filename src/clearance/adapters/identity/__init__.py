@@ -1,5 +1,5 @@
-"""Credentials to principals."""
+"""Who asks: credentials in, an agent or a person out."""
 
-from clearance.adapters.identity.api_key import ApiKeyIdentity, new_key
+from clearance.adapters.identity.api_key import KeyIdentity, new_key
 
-__all__ = ["ApiKeyIdentity", "new_key"]
+__all__ = ["KeyIdentity", "new_key"]
