@@ -57,6 +57,8 @@ def start(*arguments: str, **options: object) -> subprocess.Popen[bytes]:
         [sys.executable, "-m", "clearance", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # A shell's background job ignores interrupts, and so would every child of these tests.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         **options,  # type: ignore[call-overload]
     )
 

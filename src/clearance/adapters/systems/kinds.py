@@ -27,7 +27,6 @@ BUILT_IN: Final[dict[str, str]] = {
     "memory": "clearance.adapters.systems.memory",
 }
 _GROUP = "clearance.systems"
-_EXTRAS = {"mysql": "mysql", "postgres": "postgres", "s3": "s3", "sqlite": "sqlite"}
 
 
 def openers(
@@ -67,10 +66,6 @@ def own_directory(images: Path, name: str) -> Path:
     return path
 
 
-def _is_known(kind: str) -> bool:
-    return kind in BUILT_IN or any(entry.name == kind for entry in entry_points(group=_GROUP))
-
-
 def open_system(kind: str, name: str, options: Mapping[str, Any], *, images: Path) -> System:
     """Raises ConfigurationError for an unknown kind, a missing extra or options that do not fit."""
     return cast(System, _module(kind, name).open_system(name, options, images=images))
@@ -106,13 +101,16 @@ def uninstall_guard(kind: str, options: Mapping[str, Any]) -> None:
         module.uninstall(options)
 
 
+def _is_known(kind: str) -> bool:
+    return kind in BUILT_IN or any(entry.name == kind for entry in entry_points(group=_GROUP))
+
+
 def _module(kind: str, name: str) -> ModuleType:
     if kind in BUILT_IN:
         try:
             return import_module(BUILT_IN[kind])
         except ImportError as error:
-            extra = _EXTRAS.get(kind, kind)
-            raise _problem(name, f"`{kind}` needs {error.name}: pip install 'clearance[{extra}]'") from error
+            raise _problem(name, f"`{kind}` needs {error.name}: pip install 'clearance[{kind}]'") from error
     for entry in entry_points(group=_GROUP):
         if entry.name == kind:
             return cast(ModuleType, entry.load())

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from clearance.adapters.systems.files import open_system
+from clearance.adapters.systems.files.applying import Applying
 from clearance.core.model import RestoreMode, RestoreStatus
 
 from .conftest import Portrait, portrait, request_of
@@ -155,6 +156,32 @@ def test_a_restore_that_was_killed_is_complete_once_called_again(root: Path, tmp
         system.restore(f"v{number}", as_snapshot=f"w{number}", mode=RestoreMode.ALL)
         system.close()
     assert broken_off > 0, "no round was ended in the middle: the test shows nothing"
+
+
+def test_directories_made_anew_get_their_times_back_after_an_end_just_before(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything was put back but the times: nothing is left to do, and still they are not as they were."""
+    system = open_system("docs", {"root": str(root)}, images=tmp_path / "images")
+    before = portrait(root)
+    system.save(request_of(), [], snapshot_id="s")
+    damage(root)
+    system.settle("s")
+    with monkeypatch.context() as patched:
+        patched.setattr(Applying, "set_times", ended)
+        with pytest.raises(EndedError):
+            system.restore("s", as_snapshot="u", mode=RestoreMode.ALL)
+    system.restore("s", as_snapshot="u", mode=RestoreMode.ALL)
+    assert _but_root(portrait(root)) == _but_root(before)
+    system.close()
+
+
+class EndedError(Exception):
+    """Where a kill would have been."""
+
+
+def ended(*_: object) -> None:
+    raise EndedError
 
 
 def _but_root(found: Portrait) -> Portrait:

@@ -143,10 +143,11 @@ class Restoring:
 
     def _mtimes(self) -> dict[bytes, int]:
         """Of directories that we make, or that nobody but the action and we changed."""
+        touched, made = _touched(self._begun), {step.path for step in self._plan.steps}
         first = self._now.entries
-        if self._begun is not None:  # ours have moved since: as they stood when we began
-            first = first | self._begun.before.entries
-        made = {step.path for step in self._plan.steps}
+        if self._begun is not None:  # ours have moved since: as they stood when we began, or were not there
+            kept = {path: entry for path, entry in first.items() if path not in touched}
+            first = kept | self._begun.before.entries
         found = {}
         for path, entry in self._stored.before.entries.items():
             current = first.get(path)
@@ -154,7 +155,7 @@ class Restoring:
             if not entry.is_directory:
                 continue
             if current is None or not current.is_directory:
-                if path in made or path in _touched(self._begun):
+                if path in made or path in touched:
                     found[path] = entry.mtime_ns
             elif left is not None and left.mtime_ns == current.mtime_ns:
                 found[path] = entry.mtime_ns
