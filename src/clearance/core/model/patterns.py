@@ -6,7 +6,7 @@ from __future__ import annotations
 _SECRETS = (
     r"\b(?:sk|pk|rk)_(?:live|test)_[0-9A-Za-z]{16,}",  # Stripe
     r"\bsk-(?:ant-|proj-)?[0-9A-Za-z_-]{20,}",  # OpenAI, Anthropic
-    r"\bclr_[0-9a-z]{8,}_[0-9A-Za-z_-]{20,}",  # Clearance
+    r"\bcl[rdts]_[0-9a-z]{8,}_[0-9A-Za-z_-]{20,}",  # Clearance
     r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",  # AWS access key id
     r"\bgh[pousr]_[0-9A-Za-z]{36,}",  # GitHub
     r"\bgithub_pat_[0-9A-Za-z_]{50,}",
@@ -16,6 +16,11 @@ _SECRETS = (
     r"\beyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}",  # JSON Web Token, RFC 7519
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]*PRIVATE KEY-----|\z)",  # PEM, RFC 7468
     r"\b[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s@]+@",  # credentials in a URL, RFC 3986
+    r"(?i:\bbearer +)[0-9A-Za-z._~+/-]{16,}=*",  # RFC 6750
+    r"(?i:\bauthorization\\?['\"]?[:=] *\\?['\"]?(?:basic|digest|token) +)[^\s'\"\\]{8,}",  # RFC 9110, 11.6.2
+    # An assignment, as in a DSN, a query string or a shell line; what was taken out already does not count.
+    r"(?i:passw(?:or)?d|pwd|passphrase|secret|token|api[_-]?key|access_key)="
+    r"(?:\\?['\"][^'\"\\\[][^'\"\\]{2,}|[^\s'\"&;,\[\\][^\s'\"&;,\\]{3,})",
 )
 
 NAMED: dict[str, tuple[str, ...]] = {
