@@ -89,13 +89,13 @@ def _agent_key(store: Path) -> str:
     """A key, made in the store before the server opens it."""
     from clearance.adapters.identity import new_key
     from clearance.adapters.store import SqliteState
-    from clearance.ports import Agent, KeyScope
+    from clearance.core.model import Agent
     from clearance.wiring import utc_now
 
     state = SqliteState(store)
-    state.add_agent(Agent(name="bench", created_at=utc_now()))
-    key, stored = new_key("bench", scope=KeyScope.AGENT, at=utc_now())
-    state.add_key(stored)
+    state.agents.add_agent(Agent(name="bench", created_at=utc_now()))
+    key, stored = new_key("bench", at=utc_now())
+    state.credentials.add_credential(stored)
     state.close()
     return key
 

@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from clearance.adapters.store.memory import MemoryJournal, MemoryState
+from clearance.adapters.store.memory import MemoryJournal
+from clearance.adapters.store.memory_state import MemoryState
 from clearance.adapters.store.sqlite import SqliteJournal, SqliteState
 from clearance.core.model import Draft, RecordKind
-from clearance.ports import Journal
+from clearance.ports import Journal, State
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 
@@ -26,8 +27,8 @@ def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]
 
 
 @pytest.fixture(params=["sqlite", "memory"])
-def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqliteState | MemoryState]:
-    opened = SqliteState(tmp_path / "store") if request.param == "sqlite" else MemoryState()
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[State]:
+    opened: State = SqliteState(tmp_path / "store") if request.param == "sqlite" else MemoryState()
     yield opened
     opened.close()
 

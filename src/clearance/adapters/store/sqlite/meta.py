@@ -62,9 +62,9 @@ def update_sealed(connection: sqlite3.Connection, meta: Meta) -> None:
     )
 
 
-def require_known(version: object) -> None:
+def require_known(version: object, *, known: int = VERSION) -> None:
     """Refuse a file that a newer release has made. Raises StoreError."""
-    if not isinstance(version, int) or version > VERSION:
+    if not isinstance(version, int) or version > known:
         raise StoreError(
-            f"The store has format {version!r}; this release knows up to {VERSION}. Upgrade clearance."
+            f"The store has format {version!r}; this release knows up to {known}. Upgrade clearance."
         )

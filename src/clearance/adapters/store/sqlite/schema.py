@@ -1,4 +1,4 @@
-"""Every table of the store, and the version they make. Records are only ever inserted."""
+"""Every table of the journal, and the version they make. Records are only ever inserted."""
 
 from __future__ import annotations
 
@@ -88,32 +88,4 @@ CREATE TABLE heads (
     seq INTEGER NOT NULL,
     hash BLOB NOT NULL
 ) WITHOUT ROWID""",
-)
-
-STATE: Final = (
-    "CREATE TABLE meta (version INTEGER NOT NULL)",
-    """
-CREATE TABLE policies (
-    number INTEGER PRIMARY KEY,
-    at INTEGER NOT NULL,
-    by TEXT NOT NULL,
-    document TEXT NOT NULL
-)""",
-    """
-CREATE TABLE agents (
-    name TEXT PRIMARY KEY,
-    description TEXT NOT NULL,
-    created_at INTEGER NOT NULL
-)""",
-    """
-CREATE TABLE keys (
-    key_id TEXT PRIMARY KEY,
-    agent TEXT NOT NULL,
-    scope TEXT NOT NULL,
-    secret_hash TEXT NOT NULL,
-    created_at INTEGER NOT NULL,
-    expires_at INTEGER,
-    revoked_at INTEGER
-)""",
-    "CREATE INDEX keys_agent ON keys (agent)",
 )
