@@ -19,8 +19,7 @@ _WRITER = """
 import itertools, sys
 from datetime import UTC, datetime, timedelta
 from clearance.adapters.store.sqlite import SqliteJournal
-from clearance.core.model import Draft, RecordKind
-from clearance.ports import Durability
+from clearance.core.model import Draft, Durability, RecordKind
 
 journal = SqliteJournal(sys.argv[1])
 name, count = sys.argv[2], int(sys.argv[3])

@@ -12,9 +12,8 @@ import pytest
 
 from clearance.adapters.store.sqlite import SqliteJournal
 from clearance.adapters.store.sqlite.writer import _RUNS_KEPT
-from clearance.core.model import Draft
+from clearance.core.model import Draft, Durability
 from clearance.errors import StoreError
-from clearance.ports import Durability
 
 Make = Callable[..., Draft]
 Open = Callable[..., SqliteJournal]
