@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,13 +26,20 @@ def database(root: Path) -> Iterator[Database]:
     opened.close()
 
 
-def test_asking_for_a_revision_again_runs_one_statement(database: Database) -> None:
+def test_asking_again_runs_one_statement_and_within_one_decision_none(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     database.revision(AGENTS)
     statements: list[str] = []
     database._watch.set_trace_callback(statements.append)
+    database.revision(BRAKES)
+    assert statements == []
+    now[0] += 0.001
     database.revision(AGENTS)
     database.revision(BRAKES)
-    assert statements == ["PRAGMA data_version"] * 2
+    assert statements == ["PRAGMA data_version"]
 
 
 def test_a_change_moves_its_own_topic_only(database: Database) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,9 @@ from clearance.adapters.store.sqlite.files import connect
 from clearance.adapters.store.sqlite.rows import Row
 from clearance.errors import ConflictError, StoreError
 
+# One look serves all that one decision asks: brake, policies, registry and holds. A change by another process
+# is seen by whatever begins so much later.
+_LOOK_SECONDS: Final = 0.000_5
 _READERS_KEPT: Final = 4  # idle ones; more threads than that open one for each read
 
 
@@ -31,6 +35,7 @@ class Database:
         self._watch = self._connected()
         self._watching = self._watch.cursor()
         self._seen = -1
+        self._looked_until = 0.0
         self._numbers: dict[str, int] = {}
         self._readers_lock = threading.Lock()
         self._readers: list[sqlite3.Connection] = []
@@ -42,11 +47,15 @@ class Database:
         """How often something of this kind changed. Asked on every decision: holds no lock for long."""
         try:
             with self._watch_lock:
+                now = time.monotonic()
+                if now < self._looked_until:
+                    return self._numbers[topic]
                 # What was read last is right until another connection, of any process, has committed.
                 ((version,),) = self._watching.execute("PRAGMA data_version").fetchall()
                 if version != self._seen:
                     self._numbers = dict(self._watching.execute("SELECT topic, number FROM revisions"))
                     self._seen = version
+                self._looked_until = now + _LOOK_SECONDS
                 return self._numbers[topic]
         except sqlite3.Error as error:
             raise store_error(error, "read the store") from error
@@ -72,6 +81,8 @@ class Database:
             try:
                 yield connection
                 connection.execute("COMMIT")
+                with self._watch_lock:
+                    self._looked_until = 0.0  # own changes are seen at once
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
