@@ -18,7 +18,11 @@ from clearance.config import Settings, default_policies, read_policy_files
 from clearance.core.model import Record
 from clearance.errors import ConflictError
 from clearance.ports import Identity, Journal, Session, State
+from clearance.runtime.asking import asking
+from clearance.runtime.audit import Audit
 from clearance.runtime.control_point import ControlPoint
+from clearance.runtime.grants import Grants
+from clearance.runtime.holds import Holds
 from clearance.runtime.names import new_id
 from clearance.runtime.policy_book import PolicyBook
 from clearance.runtime.recovery import Recovery
@@ -35,6 +39,9 @@ class Assembly:
     settings: Settings
     control_point: ControlPoint
     recovery: Recovery
+    audit: Audit
+    holds: Holds
+    grants: Grants
     systems: Systems
     journal: Journal
     state: State
@@ -80,13 +87,19 @@ def assemble(settings: Settings) -> Assembly:
         with suppress(ConflictError):  # another process was first
             state.policies.replace(default_policies(), expected=0, by="clearance", at=utc_now())
     policies = PolicyBook(state.policies, files=files, clock=utc_now)
-    point = ControlPoint(journal, policies, clock=utc_now, new_id=new_id, systems=systems)
+    audit = Audit(journal, utc_now)
+    holds, grants = asking(state, journal, policies, audit, clock=utc_now, new_id=new_id)
+    point = ControlPoint(journal, policies, clock=utc_now, new_id=new_id, systems=systems, approvals=holds)
     recovery, closed = Recovery(point), close_left_behind(journal, utc_now)
     recovery.settle_closed(closed)
+    holds.expire()
     return Assembly(
         settings=settings,
         control_point=point,
         recovery=recovery,
+        audit=audit,
+        holds=holds,
+        grants=grants,
         systems=systems,
         journal=journal,
         state=state,

@@ -10,6 +10,8 @@ import pytest
 
 from clearance import Client, Operation, PolicyViolationError, guard
 from clearance.core.model import Record, RecordKind
+from clearance.errors import ApprovalRequiredError
+from tests.answering import approve
 
 
 def kinds(records: list[Record]) -> list[str]:
@@ -272,14 +274,8 @@ async def test_a_time_limit_is_kept_for_an_async_function(client: Client) -> Non
     await client.aclose()
 
 
-@pytest.mark.parametrize(
-    ("rule", "extra", "code"),
-    [("require_approval", {}, "approval_unavailable"), ("snapshot", {}, "snapshot_unavailable")],
-)
-def test_what_nobody_can_fulfil_yet_is_refused_and_says_so(
-    client: Client, rule: str, extra: dict[str, object], code: str
-) -> None:
-    client.policies.create({"name": "p", "rule": rule, "condition": {"tool": "update_row"}, **extra})
+def test_a_snapshot_that_nobody_can_take_refuses_and_says_so(client: Client) -> None:
+    client.policies.create({"name": "p", "rule": "snapshot", "condition": {"tool": "update_row"}})
 
     @guard
     def update_row(row_id: int) -> None:
@@ -287,7 +283,30 @@ def test_what_nobody_can_fulfil_yet_is_refused_and_says_so(
 
     with client.run(), pytest.raises(PolicyViolationError) as refusal:
         update_row(1)
-    assert refusal.value.reason_code == code
+    assert refusal.value.reason_code == "snapshot_unavailable"
+
+
+def test_a_guarded_call_is_held_until_somebody_says_yes_and_then_runs_once(client: Client) -> None:
+    client.policies.create({"name": "p", "rule": "require_approval", "condition": {"tool": "update_row"}})
+    ran: list[int] = []
+
+    @guard
+    def update_row(row_id: int) -> None:
+        ran.append(row_id)
+
+    with client.run():
+        with pytest.raises(ApprovalRequiredError) as held:
+            update_row(1)
+        with pytest.raises(ApprovalRequiredError) as again:
+            update_row(1)
+        assert held.value.hold_id == again.value.hold_id
+        assert ran == []
+        approve(client.backend.assembly, held.value.hold_id)  # type: ignore[attr-defined]
+        update_row(1)
+        with pytest.raises(ApprovalRequiredError) as anew:
+            update_row(1)
+    assert ran == [1]
+    assert anew.value.hold_id != held.value.hold_id
 
 
 def test_a_secret_is_not_stored_wherever_it_stands(client: Client) -> None:

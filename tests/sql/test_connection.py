@@ -5,13 +5,11 @@ from __future__ import annotations
 import pytest
 
 from clearance import ClearanceError, Client, PolicyViolationError
-from clearance.core.commands import AskApproval
 from clearance.core.drafts import ActionBody
-from clearance.core.events import Approved
 from clearance.core.model import Effect, Record, RecordKind, Reversibility
-from clearance.errors import ConfigurationError, StoreError
+from clearance.errors import ApprovalRequiredError, ConfigurationError, StoreError
 from clearance.sql import Connection, connect
-from clearance.wiring import utc_now
+from tests.answering import approve
 from tests.sql.conftest import ROWS, Database
 
 pytestmark = pytest.mark.servers
@@ -165,36 +163,30 @@ def test_a_store_that_is_down_keeps_the_statement_from_running(
     assert set(database.states()) == {"open"}
 
 
-class MeanwhileApprover:
-    """Says yes, after something else has happened to the database."""
-
-    def __init__(self, database: Database, meanwhile: str) -> None:
-        self.database = database
-        self.meanwhile = meanwhile
-        self.shown: list[int | None] = []
-
-    def ask(self, command: AskApproval) -> Approved:
-        self.shown.append(command.radii[0].count)
-        self.database.plain(self.meanwhile)  # blocks for ever where a lock is held while a person decides
-        return Approved(at=utc_now(), by="ann")
-
-
-def ask_first(client: Client, approver: MeanwhileApprover) -> None:
+def held(client: Client, orders: Connection, statement: str) -> str:
+    """The hold of a statement that needs a yes; whatever it locked is free by now."""
     client.policies.create({"name": "ask", "rule": "require_approval", "condition": {"action": "update"}})
-    client.backend.assembly.control_point._mediator._approvals = approver  # type: ignore[attr-defined]
+    with pytest.raises(ApprovalRequiredError) as refused:
+        orders.execute(statement)
+    return refused.value.hold_id
+
+
+def shown_count(client: Client, hold_id: str) -> int | None:
+    return client.backend.assembly.holds.hold(hold_id).shown.radius[0].count  # type: ignore[attr-defined]
 
 
 def test_an_approval_for_fewer_rows_than_match_at_execution_is_refused(
     database: Database, client: Client, orders: Connection
 ) -> None:
-    approver = MeanwhileApprover(database, "UPDATE orders SET id = id + 100 WHERE id = 20")
     database.plain("UPDATE orders SET state = 'old' WHERE id <= 10")
-    approver.meanwhile = "UPDATE orders SET state = 'old'"
-    ask_first(client, approver)
+    statement = "UPDATE orders SET state = 'gone' WHERE state = 'old'"
+    hold_id = held(client, orders, statement)
+    assert shown_count(client, hold_id) == 10
+    database.plain("UPDATE orders SET state = 'old'")  # blocks for ever where the held statement keeps a lock
+    approve(client.backend.assembly, hold_id)  # type: ignore[attr-defined]
     with pytest.raises(PolicyViolationError) as refused:
-        orders.execute("UPDATE orders SET state = 'gone' WHERE state = 'old'")
+        orders.execute(statement)
     orders.commit()
-    assert approver.shown == [10]
     assert refused.value.reason_code == "radius_changed"
     assert set(database.states()) == {"old"}
 
@@ -202,12 +194,16 @@ def test_an_approval_for_fewer_rows_than_match_at_execution_is_refused(
 def test_an_approval_for_what_is_still_true_runs_once(
     database: Database, client: Client, orders: Connection
 ) -> None:
-    approver = MeanwhileApprover(database, "UPDATE orders SET state = 'x' WHERE id = 20")
-    ask_first(client, approver)
+    hold_id = held(client, orders, UPDATE)
+    assert shown_count(client, hold_id) == 5
+    database.plain("UPDATE orders SET state = 'x' WHERE id = 20")
+    approve(client.backend.assembly, hold_id)  # type: ignore[attr-defined]
     orders.execute(UPDATE)
     orders.commit()
-    assert approver.shown == [5]
     assert database.states().count("done") == 5
+    with pytest.raises(ApprovalRequiredError) as anew:
+        orders.execute(UPDATE)
+    assert anew.value.hold_id != hold_id
     intents = [record for record in statements(client) if record.kind is RecordKind.INTENT]
     assert [record.effect for record in intents] == [Effect.ALLOW.value]
 

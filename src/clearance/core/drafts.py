@@ -103,14 +103,14 @@ def action(
         tool=tool,
         operation=request.action.operation.value,
         arguments=redact.stored(arguments),
-        resources=_storable(request.resources),
-        facts=_storable_facts(request.facts),
+        resources=redact.stored_resources(request.resources),
+        facts=redact.stored_facts(request.facts),
         door=context.door,
         decision=decision,
         parent_id=context.parent_id,
         redacted=progress.redacted,
         approved_by=progress.approved_by,
-        radius=tuple(map(_storable_radius, progress.radius)),
+        radius=tuple(redact.stored_radius(radius) for radius in progress.radius),
         snapshot_id=progress.snapshot_id,
         saved=progress.saved,
     )
@@ -213,39 +213,3 @@ def _draft(
         status=status,
         body=msgspec.Raw(_ENCODER.encode(body)),
     )
-
-
-def _storable(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
-    """Names may hold what a caller wrote; ten thousand recipients are told by their number, not by name."""
-    kept = resources[:_MOST_RESOURCES]
-    return tuple(
-        Resource(
-            kind=resource.kind,
-            name=redact.clean_text(resource.name),
-            environment=resource.environment,
-            attributes=redact.stored(resource.attributes),
-        )
-        for resource in kept
-    )
-
-
-def _storable_facts(facts: dict[str, Fact]) -> dict[str, Fact]:
-    """Numbers as they are; a text, whoever vouches for it, may hold a secret."""
-    return {
-        redact.clean_text(name): replace(fact, value=redact.clean_text(fact.value))
-        if isinstance(fact.value, str)
-        else fact
-        for name, fact in facts.items()
-    }
-
-
-def _storable_radius(radius: Radius) -> Radius:
-    """Keys of records may hold what no trace should: an address, a number of a card."""
-    touches = tuple(
-        replace(touch, sample=tuple(redact.clean_text(key) for key in touch.sample))
-        for touch in radius.touches[:_MOST_RESOURCES]
-    )
-    return replace(radius, touches=touches)
-
-
-_MOST_RESOURCES = 64  # a record names this many; `resource_count` among the facts tells the true number

@@ -91,6 +91,12 @@ class Stale(Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+class Spent(Struct, frozen=True, kw_only=True):
+    """There was a yes, and it was used: an approval is good for one execution."""
+
+    at: datetime
+
+
 class Parked(Struct, frozen=True, kw_only=True):
     """Nobody has answered yet. The mediation is stored as this hold; asking again takes it up."""
 
@@ -158,6 +164,7 @@ Event = (
     | Refused
     | Expired
     | Stale
+    | Spent
     | Parked
     | Braked
     | Unavailable

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from clearance.core import drafts, redact
+from clearance.core import drafts, redact, sentences
 from clearance.core.commands import AskApproval, Command, Count, Execute, Finish, Gather, TakeSnapshot, Write
 from clearance.core.decide import combine, denial, is_liftable, without_transforms
 from clearance.core.enrich import merge_facts, uncounted, with_counts
@@ -34,6 +34,7 @@ from clearance.core.events import (
     ReportLost,
     SnapshotFailed,
     SnapshotTaken,
+    Spent,
     Stale,
     Unavailable,
     WriteFailed,
@@ -355,17 +356,9 @@ def _no_row(mediation: Mediation, event: Event) -> Step:
             return _refuse(mediation, ReasonCode.PROTOCOL_VIOLATION, message, event.at)
 
 
-_NO_APPROVER = "This needs a person's approval, and nobody can be asked here; nothing was run."
-_NO_SNAPSHOT = "The policy asks for a snapshot first, and nothing here can take one; nothing was run."
-_NOT_WHAT_WAS_SHOWN = (
-    "The approval is not for this: call, target or policies are not what was shown; nothing was run. "
-    "Send the call again without `hold_id` to have it decided anew."
-)
-_cancelled = _refusing(ReasonCode.CANCELLED, "The caller went away before the action ran.")
-
-_not_counted = _refusing(
-    ReasonCode.FACTS_UNAVAILABLE, "What the action would touch could not be looked up; nothing was run."
-)
+_cancelled = _refusing(ReasonCode.CANCELLED, sentences.WENT_AWAY)
+_spent = _refusing(ReasonCode.APPROVAL_USED, sentences.USED)
+_not_counted = _refusing(ReasonCode.FACTS_UNAVAILABLE, sentences.NOT_COUNTED)
 
 # Every row but (GATHERING, Gathered) and (COUNTING, Counted), which alone need the policies.
 _ROWS: dict[tuple[State, type], Callable[[Mediation, Any], Step]] = {
@@ -378,13 +371,15 @@ _ROWS: dict[tuple[State, type], Callable[[Mediation, Any], Step]] = {
     (State.DECIDED, Written): _decision_written,
     (State.DECIDED, WriteFailed): _decision_not_written,
     (State.DECIDED, Braked): _braked,
+    (State.DECIDED, Spent): _spent,
     (State.DECIDED, Cancelled): _cancelled,
     (State.HELD, Approved): _approved,
     (State.HELD, Parked): _parked,
-    (State.HELD, Stale): _refusing(ReasonCode.APPROVAL_STALE, _NOT_WHAT_WAS_SHOWN),
-    (State.HELD, Refused): _refusing(ReasonCode.APPROVAL_REFUSED, "A person refused this action."),
-    (State.HELD, Expired): _refusing(ReasonCode.APPROVAL_EXPIRED, "Nobody approved this action in time."),
-    (State.HELD, Unavailable): _refusing(ReasonCode.APPROVAL_UNAVAILABLE, _NO_APPROVER),
+    (State.HELD, Stale): _refusing(ReasonCode.APPROVAL_STALE, sentences.NOT_WHAT_WAS_SHOWN),
+    (State.HELD, Spent): _spent,
+    (State.HELD, Refused): _refusing(ReasonCode.APPROVAL_REFUSED, sentences.REFUSED),
+    (State.HELD, Expired): _refusing(ReasonCode.APPROVAL_EXPIRED, sentences.NOT_IN_TIME),
+    (State.HELD, Unavailable): _refusing(ReasonCode.APPROVAL_UNAVAILABLE, sentences.NO_APPROVER),
     (State.HELD, Cancelled): _cancelled,
     (State.RECOUNTING, Counted): _recounted,
     (State.RECOUNTING, CountFailed): _not_counted,
@@ -392,10 +387,8 @@ _ROWS: dict[tuple[State, type], Callable[[Mediation, Any], Step]] = {
     (State.RECOUNTING, Cancelled): _cancelled,
     (State.SAVING, SnapshotTaken): _snapshot_taken,
     (State.SAVING, Written): _snapshot_written,
-    (State.SAVING, SnapshotFailed): _refusing(
-        ReasonCode.SNAPSHOT_FAILED, "The state could not be saved first; nothing was run."
-    ),
-    (State.SAVING, Unavailable): _refusing(ReasonCode.SNAPSHOT_UNAVAILABLE, _NO_SNAPSHOT),
+    (State.SAVING, SnapshotFailed): _refusing(ReasonCode.SNAPSHOT_FAILED, sentences.NOT_SAVED),
+    (State.SAVING, Unavailable): _refusing(ReasonCode.SNAPSHOT_UNAVAILABLE, sentences.NO_SNAPSHOT),
     (State.SAVING, WriteFailed): _decision_not_written,
     (State.SAVING, Braked): _braked,
     (State.SAVING, Cancelled): _cancelled,

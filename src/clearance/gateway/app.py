@@ -154,11 +154,12 @@ class Application:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             try:
+                await asyncio.to_thread(self._assembly.holds.expire)
                 closed = await asyncio.to_thread(
                     close_overdue, self._assembly.journal, utc_now, after=self._report_timeout
                 )
             except ClearanceError as error:
-                _LOG.error("the sweep of unreported actions failed (%s)", error.code)
+                _LOG.error("the sweep of holds and unreported actions failed (%s)", error.code)
                 continue
             if closed:
                 await asyncio.to_thread(self._assembly.recovery.settle_closed, closed)

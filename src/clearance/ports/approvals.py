@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from clearance.core.events import Approved, Expired, Parked, Refused, Stale, Unavailable
+from clearance.core.events import Approved, Expired, Parked, Refused, Spent, Stale, Unavailable
 from clearance.core.mediation import Mediation
-from clearance.core.model import Grant, Hold, HoldStatus
+from clearance.core.model import ActionCall, Grant, Hold, HoldStatus, Principal
 
 
 class HoldQuery(Struct, frozen=True, kw_only=True):
@@ -74,8 +74,25 @@ class GrantStore(Protocol):
 class Approvals(Protocol):
     """What the machine's AskApproval is answered by: what people and grants have said by now."""
 
-    def ask(self, mediation: Mediation) -> Approved | Refused | Expired | Stale | Parked | Unavailable:
+    def ask(
+        self, mediation: Mediation
+    ) -> Approved | Refused | Expired | Stale | Spent | Parked | Unavailable:
         """Never waits for a person: what nobody has answered yet is parked, and taken up by asking again."""
+
+    def leave(self, mediation: Mediation) -> bool:
+        """Close the hold of an action that goes on, or ends, without the yes it waited for.
+
+        False when it was not open any more: somebody else took it, and the action must not run again.
+        """
+
+    def may_continue(self, call: ActionCall) -> bool:
+        """Whether `continuing` has anything to look for. Cheap: asked before every action."""
+
+    def continuing(self, call: ActionCall, principal: Principal, run_id: str) -> Hold | None:
+        """The hold that this call takes up. Raises NotFoundError and ForbiddenError for one it names."""
+
+    def objection(self, hold: Hold, call_hash: str) -> Refused | Expired | Stale | Spent | None:
+        """Why a call cannot take up this hold; None when it can."""
 
 
 class Notice(Struct, frozen=True, kw_only=True):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from clearance.core import drafts
+from clearance.core.binding import call_hash
 from clearance.core.drafts import ADMINISTRATION_RUN
 from clearance.core.enrich import derive_facts
+from clearance.core.events import Event
 from clearance.core.mediation import Mediation
 from clearance.core.model import (
     ActionCall,
@@ -18,6 +22,7 @@ from clearance.core.model import (
     Context,
     Draft,
     Durability,
+    Hold,
     OutcomeReport,
     OutcomeStatus,
     Principal,
@@ -33,7 +38,6 @@ from clearance.errors import (
     ConflictError,
     ForbiddenError,
     NotFoundError,
-    PolicyViolationError,
     RequestError,
 )
 from clearance.ports import Approvals, Journal, Target
@@ -55,6 +59,19 @@ class Run(Struct, frozen=True, kw_only=True):
     run_id: str
     agent: str
     goal: str = ""
+
+
+class _Asked(NamedTuple):
+    """One call as it will be judged, and the hold that it names, with why it cannot go on from there."""
+
+    request: Request
+    policies: PolicySet
+    target: Target | None
+    hold_id: str
+    ending: Event | None
+
+
+_Held = tuple[Hold | None, Event | None]
 
 
 class ControlPoint:
@@ -83,6 +100,7 @@ class ControlPoint:
         self._new_id = new_id
         self._memory = Memory(journal)
         self._known_as = known
+        self._approvals = approvals
         self._mediator = Mediator(journal, self._memory, clock=clock, approvals=approvals, posture=posture)
         self._runs: Recent[Run] = Recent(_RUNS_KEPT)
         self._open: Recent[Draft] = Recent(_OPEN_KEPT)
@@ -156,10 +174,23 @@ class ControlPoint:
 
         Raises RequestError, NotFoundError, ForbiddenError, StoreError; then, too, the action may not run.
         """
-        policies = self.policies.current()
-        request = self.read(call, principal, door=door, policies=policies)
-        request, target = self._targeted(request, target)
-        return self._answer(self._mediator.clear(request, policies, target))
+        return self._answer(self._decided(self._read(call, principal, door=door, target=target)))
+
+    async def aclear(
+        self, call: ActionCall, principal: Principal, *, door: str, append: AsyncAppend
+    ) -> CheckResult:
+        """The same, for a door on an event loop."""
+        held: _Held = (None, None)
+        if self._approvals is not None and self._approvals.may_continue(call):
+            held = await asyncio.to_thread(self._held, call, principal)
+        run, draft = self._run_of(call, principal, held)
+        if draft is not None:
+            await append([draft], Durability.PROCESS)
+        asked = self._understood(call, principal, run, held, door=door)
+        mediation = await self._mediator.aclear(
+            asked.request, asked.policies, append, asked.target, hold_id=asked.hold_id, ending=asked.ending
+        )
+        return self._answer(mediation)
 
     def snapshot(self, call: ActionCall, principal: Principal, *, door: str) -> str:
         """Clear a request to save state, save it, and give back the snapshot's id.
@@ -167,18 +198,14 @@ class ControlPoint:
         Raises what `clear` does, NotFoundError when no configured system holds the resource,
         PolicyViolationError, RecoveryError, SystemUnavailableError.
         """
-        policies = self.policies.current()
-        request, target = self._targeted(self.read(call, principal, door=door, policies=policies), None)
-        if target is None:
+        asked = self._read(call, principal, door=door)
+        if asked.target is None:
             raise NotFoundError("No configured system holds this resource; map it under `resources:`.")
-        result = self._answer(self._mediator.clear(request, policies, target))
-        if result.blocked:
-            raise PolicyViolationError(
-                result.reason, reason_code=result.reason_code, action_id=result.action_id
-            )
+        result = self._answer(self._decided(asked))
+        result.raise_if_blocked()
         snapshot_id = snapshot_of(result.action_id)
         try:
-            saved = target.save(request, snapshot_id=snapshot_id)
+            saved = asked.target.save(asked.request, snapshot_id=snapshot_id)
         except BaseException as error:
             told = OutcomeReport(status=OutcomeStatus.FAILED, error=f"{type(error).__name__}: {error}")
             self.report(result.action_id, told)
@@ -186,24 +213,6 @@ class ControlPoint:
         kept = OutcomeReport(status=OutcomeStatus.SUCCEEDED, result=[part.count for part in saved])
         self.report(result.action_id, kept)
         return snapshot_id
-
-    def read(self, call: ActionCall, principal: Principal, *, door: str, policies: PolicySet) -> Request:
-        """A call as it will be judged, in its run, which is begun where the call names none."""
-        run, draft = self._run_of(call, principal)
-        if draft is not None:
-            self.journal.append([draft], durability=Durability.PROCESS)  # the intent's fsync covers it
-        return self._request(call, principal, run, door, policies)
-
-    async def aclear(
-        self, call: ActionCall, principal: Principal, *, door: str, append: AsyncAppend
-    ) -> CheckResult:
-        """The same, for a door on an event loop."""
-        run, draft = self._run_of(call, principal)
-        if draft is not None:
-            await append([draft], Durability.PROCESS)
-        policies = self.policies.current()
-        request, target = self._targeted(self._request(call, principal, run, door, policies), None)
-        return self._answer(await self._mediator.aclear(request, policies, append, target))
 
     def report(self, action_id: str, report: OutcomeReport, *, agent: str = "") -> None:
         """Record how an action ended. Raises NotFoundError, ConflictError, ForbiddenError, StoreError."""
@@ -246,25 +255,65 @@ class ControlPoint:
                 raise ConflictError("The outcome of this action is already recorded.")
         return intent
 
-    def _run_of(self, call: ActionCall, principal: Principal) -> tuple[Run, Draft | None]:
+    def _held(self, call: ActionCall, principal: Principal) -> _Held:
+        """The hold that a call takes up, or names, and why it cannot go on from there."""
+        if self._approvals is None:
+            if call.hold_id:
+                raise NotFoundError("There is no hold of this id.")
+            return None, None
+        hold = self._approvals.continuing(call, principal, call.run_id)
+        if hold is None:
+            return None, None
+        return hold, self._approvals.objection(hold, call_hash(call, principal))
+
+    def _run_of(self, call: ActionCall, principal: Principal, held: _Held) -> tuple[Run, Draft | None]:
         _judgeable(call)
-        if call.run_id:
-            return self.run(call.run_id, agent=principal.agent), None
+        run_id = call.run_id if held[0] is None else held[0].run_id
+        if run_id:
+            return self.run(run_id, agent=principal.agent), None
         return self.run_draft(agent=principal.agent, goal=call.goal)
 
-    def _request(
-        self, call: ActionCall, principal: Principal, run: Run, door: str, policies: PolicySet
-    ) -> Request:
+    def _read(
+        self, call: ActionCall, principal: Principal, *, door: str, target: Target | None = None
+    ) -> _Asked:
+        """A call as it will be judged, in its run, which is begun where the call names none."""
+        held = self._held(call, principal)
+        run, draft = self._run_of(call, principal, held)
+        if draft is not None:
+            self.journal.append([draft], durability=Durability.PROCESS)  # the intent's fsync covers it
+        return self._understood(call, principal, run, held, door=door, target=target)
+
+    def _understood(
+        self,
+        call: ActionCall,
+        principal: Principal,
+        run: Run,
+        held: _Held,
+        *,
+        door: str,
+        target: Target | None = None,
+    ) -> _Asked:
+        """What goes on from a hold is the held action; what cannot is refused as an action of its own."""
+        policies, (hold, ending) = self.policies.current(), held
+        goes_on = hold is not None and ending is None
         context = Context(
             run_id=run.run_id,
-            action_id=self._new_id("act"),
+            action_id=hold.action_id if hold is not None and goes_on else self._new_id("act"),
             at=self._clock(),
             goal=run.goal,
             door=door,
-            parent_id=call.parent_id,
+            parent_id=call.parent_id or (hold.action_id if hold is not None and not goes_on else ""),
             honours=call.honours,
+            call_hash=call_hash(call, principal),
         )
-        return read_call(call, self._known_as(principal), context, policies)
+        request = read_call(call, self._known_as(principal), context, policies)
+        request, target = self._targeted(request, target)
+        return _Asked(request, policies, target, hold.hold_id if hold is not None else "", ending)
+
+    def _decided(self, asked: _Asked) -> Mediation:
+        return self._mediator.clear(
+            asked.request, asked.policies, asked.target, hold_id=asked.hold_id, ending=asked.ending
+        )
 
     def _targeted(self, request: Request, target: Target | None) -> tuple[Request, Target | None]:
         target = target or self.systems.target(request)

@@ -22,12 +22,13 @@ from clearance.core.events import (
     GatherFailed,
     SnapshotFailed,
     SnapshotTaken,
+    Spent,
     Unavailable,
     WriteFailed,
     Written,
 )
 from clearance.core.mediation import Judge, Mediation, State, begin, step
-from clearance.core.model import Draft, Durability, Effect, Reason, Record, Request, Rule, Verdict
+from clearance.core.model import Draft, Durability, Effect, Reason, Record, RecordKind, Request, Rule, Verdict
 from clearance.core.policy import History, PolicySet
 from clearance.core.policy.posture import Posture, standing
 from clearance.core.verdicts import verdicts
@@ -70,12 +71,24 @@ class Mediator:
         self._lock = threading.Lock()  # decide and count as one, or two calls pass where one may
 
     def clear(
-        self, request: Request, policies: PolicySet, target: Target | None = None, *, hold_id: str = ""
+        self,
+        request: Request,
+        policies: PolicySet,
+        target: Target | None = None,
+        *,
+        hold_id: str = "",
+        ending: Event | None = None,
     ) -> Mediation:
-        """Decide, and make the decision durable. Ends in EXECUTING (the caller runs it now), HELD or DONE."""
-        mediation, command = begin(request, hold_id=hold_id)
+        """Decide, and make the decision durable. Ends in EXECUTING (the caller runs it now), HELD or DONE.
+
+        `hold_id` is the hold that the action takes up; `ending` why it cannot, which refuses it at once.
+        """
+        mediation, command = _begin(request, hold_id, ending)
         while not isinstance(command, (Execute, Finish)):
             if isinstance(command, Write):
+                if self._was_taken(mediation, command):
+                    mediation, command = step(mediation, Spent(at=self._clock()), _NO_RULES)
+                    continue
                 is_written = False
                 with suppress(StoreError):
                     self._journal.append([command.draft], durability=command.durability)
@@ -85,6 +98,8 @@ class Mediator:
                 mediation, command = self._told(mediation, self._ask(command, mediation, target), policies)
             else:
                 mediation, command = self._gather(mediation, policies)
+        if _leaves(mediation, ending):
+            self._leave(mediation)
         return mediation
 
     async def aclear(
@@ -95,11 +110,15 @@ class Mediator:
         target: Target | None = None,
         *,
         hold_id: str = "",
+        ending: Event | None = None,
     ) -> Mediation:
         """The same, with the event loop free while the store writes and the systems are asked."""
-        mediation, command = begin(request, hold_id=hold_id)
+        mediation, command = _begin(request, hold_id, ending)
         while not isinstance(command, (Execute, Finish)):
             if isinstance(command, Write):
+                if bool(mediation.hold_id) and await asyncio.to_thread(self._was_taken, mediation, command):
+                    mediation, command = step(mediation, Spent(at=self._clock()), _NO_RULES)
+                    continue
                 is_written = False
                 with suppress(StoreError):
                     await append([command.draft], command.durability)
@@ -110,7 +129,20 @@ class Mediator:
                 mediation, command = self._told(mediation, event, policies)
             else:
                 mediation, command = self._gather(mediation, policies)
+        if _leaves(mediation, ending):
+            await asyncio.to_thread(self._leave, mediation)
         return mediation
+
+    def _was_taken(self, mediation: Mediation, command: Write) -> bool:
+        """Allowed without the yes that it waited for: its hold is closed first, or two calls run it twice."""
+        if not mediation.hold_id or command.draft.kind is not RecordKind.INTENT or mediation.approved_by:
+            return False
+        return not self._leave(mediation)
+
+    def _leave(self, mediation: Mediation) -> bool:
+        with suppress(ClearanceError):
+            return self._approvals is not None and self._approvals.leave(mediation)
+        return False
 
     def _written(self, mediation: Mediation, *, is_written: bool) -> Step:
         at = self._clock()
@@ -191,6 +223,18 @@ class Mediator:
         except ClearanceError as error:
             _say(mediation.request, error)
             return Unavailable(at=self._clock())
+
+
+def _begin(request: Request, hold_id: str, ending: Event | None) -> Step:
+    if ending is None:
+        return begin(request, hold_id=hold_id)
+    held = Mediation(state=State.HELD, request=request, arguments=request.action.arguments, hold_id=hold_id)
+    return step(held, ending, _NO_RULES)
+
+
+def _leaves(mediation: Mediation, ending: Event | None) -> bool:
+    """Refused for another reason than its hold: nobody needs to answer that one any more."""
+    return bool(mediation.hold_id) and ending is None and mediation.state is State.DONE
 
 
 def _say(request: Request, error: ClearanceError) -> None:

@@ -34,7 +34,6 @@ from clearance.errors import (
     ClearanceError,
     ForbiddenError,
     NotFoundError,
-    PolicyViolationError,
     RestoreConflictError,
 )
 from clearance.ports import Measured, System, SystemInfo
@@ -117,10 +116,7 @@ class Recovery:
             parent_id=intent.action_id,
         )
         result = self._point.clear(call, principal, door=door, target=target)
-        if result.blocked:
-            raise PolicyViolationError(
-                result.reason, reason_code=result.reason_code, action_id=result.action_id
-            )
+        result.raise_if_blocked()
         return self._restore(target, result, mode)
 
     def undo_run(

@@ -46,7 +46,7 @@ def perform(
     Raises PolicyViolationError when it was refused, and whatever `execute` raises.
     """
     result = clear(backend, call, on_unreachable)
-    _raise_if_refused(result)
+    result.raise_if_blocked()
     limits = _limits(result)
     if any(limit.timeout_seconds is not None for limit in limits):
         _report(backend, result, OutcomeStatus.FAILED, error="not run: a plain function cannot be timed out")
@@ -72,7 +72,7 @@ async def aperform(
 ) -> T:
     """The same, for an event loop; here a time limit is kept."""
     result = await aclear(backend, call, on_unreachable)
-    _raise_if_refused(result)
+    result.raise_if_blocked()
     limits = _limits(result)
     bounds = [limit.timeout_seconds for limit in limits if limit.timeout_seconds is not None]
     try:
@@ -83,11 +83,6 @@ async def aperform(
         raise
     await _areport(backend, result, OutcomeStatus.SUCCEEDED, value=value)
     return cast(T, _cut(value, limits))
-
-
-def _raise_if_refused(result: CheckResult) -> None:
-    if result.blocked:
-        raise PolicyViolationError(result.reason, reason_code=result.reason_code, action_id=result.action_id)
 
 
 def _arguments(call: ActionCall, result: CheckResult) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from clearance.core.model import (
     Resource,
     Saved,
 )
-from clearance.errors import ClearanceError, PolicyViolationError, SystemUnavailableError
+from clearance.errors import ClearanceError, SystemUnavailableError
 from clearance.ports import Measured, Session
 from clearance.runtime.names import snapshot_of
 from clearance.sdk.embedded import EmbeddedBackend
@@ -84,12 +84,12 @@ def cleared(
     except BaseException:
         session.discard()
         raise
-    if result.allowed:
-        return result
-    session.discard()
-    if statement.failure is not None:
-        raise statement.failure
-    raise PolicyViolationError(result.reason, reason_code=result.reason_code, action_id=result.action_id)
+    if result.blocked:
+        session.discard()
+        if statement.failure is not None:
+            raise statement.failure
+        result.raise_if_blocked()
+    return result
 
 
 def report(

@@ -1,6 +1,6 @@
 """Facts about an action that need no look at a real system, each with who vouches for it. Fetches nothing."""
 
-from clearance.core.enrich.counted import uncounted, with_counts
+from clearance.core.enrich.counted import COUNTED, uncounted, with_counts
 from clearance.core.enrich.derive import derive_facts, merge_facts
 
-__all__ = ["derive_facts", "merge_facts", "uncounted", "with_counts"]
+__all__ = ["COUNTED", "derive_facts", "merge_facts", "uncounted", "with_counts"]

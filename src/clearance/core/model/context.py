@@ -13,6 +13,7 @@ class Context(Struct, frozen=True, kw_only=True):
     """`at` is aware UTC. `honours` lists the obligations that the door can carry out itself.
 
     `systems` names the configured systems that the action touches: there it is counted before it is decided.
+    `call_hash` is of the call as it came, and of who sent it; empty where it cannot be told by a hash.
     """
 
     run_id: str
@@ -23,3 +24,4 @@ class Context(Struct, frozen=True, kw_only=True):
     parent_id: str = ""
     honours: tuple[ObligationKind, ...] = ()
     systems: tuple[str, ...] = ()
+    call_hash: str = ""

@@ -55,6 +55,7 @@ class ReasonCode(StrEnum):
     OBLIGATION_NOT_SUPPORTED = "obligation_not_supported"
     FACTS_UNAVAILABLE = "facts_unavailable"
     APPROVAL_STALE = "approval_stale"
+    APPROVAL_USED = "approval_used"
     RADIUS_CHANGED = "radius_changed"
     OUT_OF_BOUNDS = "out_of_bounds"
     PAUSED = "paused"

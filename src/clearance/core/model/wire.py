@@ -8,11 +8,12 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from clearance.core.model.action import Operation
-from clearance.core.model.decision import Effect, Reason
+from clearance.core.model.decision import Effect, Reason, ReasonCode
 from clearance.core.model.obligation import Obligation, ObligationKind
 from clearance.core.model.radius import Radius
 from clearance.core.model.record import OutcomeStatus
 from clearance.core.model.resource import Environment
+from clearance.errors import ApprovalRequiredError, PolicyViolationError
 
 ActionName = Annotated[str, Meta(min_length=1, max_length=256, description="A verb, or a tool's name.")]
 Name = Annotated[str, Meta(max_length=128, pattern=r"^[\w.@:/+-]*$")]
@@ -83,6 +84,14 @@ class CheckResult(Struct, frozen=True, kw_only=True):
     @property
     def reason_code(self) -> str:
         return self.reasons[0].code.value if self.reasons else ""
+
+    def raise_if_blocked(self) -> None:
+        """Raises ApprovalRequiredError where people are asked, PolicyViolationError where it was refused."""
+        if not self.blocked:
+            return
+        if self.hold_id and self.reason_code == ReasonCode.APPROVAL_REQUIRED:
+            raise ApprovalRequiredError(self.reason, action_id=self.action_id, hold_id=self.hold_id)
+        raise PolicyViolationError(self.reason, reason_code=self.reason_code, action_id=self.action_id)
 
 
 class OutcomeReport(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

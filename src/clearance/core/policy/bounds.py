@@ -55,6 +55,17 @@ def _parts(pattern: str) -> tuple[str, ...]:
     return tuple(pattern.split("*"))
 
 
+def lies_within(request: Request, patterns: tuple[str, ...]) -> bool:
+    """Whether every resource of the action surely fits one of the patterns; without patterns all do."""
+    if not patterns:
+        return True
+    for resource in request.resources:
+        spelt = () if is_unreadable(resource) else Spellings((resource,)).certain
+        if not any(matches(pattern, name) for pattern in patterns for name in spelt):
+            return False
+    return True
+
+
 def _lacking(request: Request, bounds: Bounds) -> str:
     """Which part of the action no pattern allows; empty when all do."""
     tool = canonical(request.action.tool)
@@ -62,12 +73,7 @@ def _lacking(request: Request, bounds: Bounds) -> str:
         return "tool"
     if bounds.operations and request.action.operation.value not in bounds.operations:
         return "operation"
-    if bounds.resources:
-        for resource in request.resources:
-            spelt = () if is_unreadable(resource) else Spellings((resource,)).certain
-            if not any(matches(pattern, name) for pattern in bounds.resources for name in spelt):
-                return "resource"
-    return ""
+    return "" if lies_within(request, bounds.resources) else "resource"
 
 
 def _covered(inner: tuple[str, ...], outer: tuple[str, ...]) -> bool:

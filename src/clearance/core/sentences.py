@@ -1,0 +1,14 @@
+"""What the machine says to an agent when it refuses: what happened, and what to do."""
+
+NO_APPROVER = "This needs a person's approval, and nobody can be asked here; nothing was run."
+NO_SNAPSHOT = "The policy asks for a snapshot first, and nothing here can take one; nothing was run."
+NOT_SAVED = "The state could not be saved first; nothing was run."
+NOT_WHAT_WAS_SHOWN = (
+    "The approval is not for this: call, target or policies are not what was shown; nothing was run. "
+    "Send the call again without `hold_id` to have it decided anew."
+)
+USED = "This approval was used already, and is good for one execution; nothing was run."
+REFUSED = "A person refused this action."
+NOT_IN_TIME = "Nobody approved this action in time."
+NOT_COUNTED = "What the action would touch could not be looked up; nothing was run."
+WENT_AWAY = "The caller went away before the action ran."
