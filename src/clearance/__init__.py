@@ -28,5 +28,6 @@ __all__ = [
     "Run",
     "StoreError",
     "UnreachableError",
+    "brake_is_on",
     "guard",
 ]

@@ -24,7 +24,7 @@ from clearance.errors import (
     StoreError,
     UnreachableError,
 )
-from clearance.sdk import Client, Run, guard
+from clearance.sdk import Client, Run, brake_is_on, guard
 
 __all__ = [
     "AuthenticationError",
@@ -49,5 +49,6 @@ __all__ = [
     "Run",
     "StoreError",
     "UnreachableError",
+    "brake_is_on",
     "guard",
 ]

@@ -20,11 +20,14 @@ from clearance.errors import ConflictError
 from clearance.ports import Identity, Journal, Session, State
 from clearance.runtime.asking import asking
 from clearance.runtime.audit import Audit
+from clearance.runtime.brake import Brake
+from clearance.runtime.breakers import Breakers
 from clearance.runtime.control_point import ControlPoint
 from clearance.runtime.grants import Grants
 from clearance.runtime.holds import Holds
 from clearance.runtime.names import new_id
 from clearance.runtime.policy_book import PolicyBook
+from clearance.runtime.quarantine import brake_of
 from clearance.runtime.recovery import Recovery
 from clearance.runtime.sweep import close_left_behind
 from clearance.runtime.systems import Systems
@@ -46,6 +49,7 @@ class Assembly:
     journal: Journal
     state: State
     identity: Identity
+    brake: Brake
     images: Path
     closed: tuple[Record, ...]
 
@@ -89,7 +93,17 @@ def assemble(settings: Settings) -> Assembly:
     policies = PolicyBook(state.policies, files=files, clock=utc_now)
     audit = Audit(journal, utc_now)
     holds, grants = asking(state, journal, policies, audit, clock=utc_now, new_id=new_id)
-    point = ControlPoint(journal, policies, clock=utc_now, new_id=new_id, systems=systems, approvals=holds)
+    brake = brake_of(state, audit, clock=utc_now, new_id=new_id, void_agent=holds.void_agent)
+    point = ControlPoint(
+        journal,
+        policies,
+        clock=utc_now,
+        new_id=new_id,
+        systems=systems,
+        approvals=holds,
+        posture=brake.posture,
+        breakers=Breakers(journal, brake, clock=utc_now),
+    )
     recovery, closed = Recovery(point), close_left_behind(journal, utc_now)
     recovery.settle_closed(closed)
     holds.expire()
@@ -104,6 +118,7 @@ def assemble(settings: Settings) -> Assembly:
         journal=journal,
         state=state,
         identity=KeyIdentity(state.credentials, state.people),
+        brake=brake,
         images=images,
         closed=tuple(closed),
     )

@@ -32,6 +32,7 @@ _STRICTNESS: dict[Rule, int] = {
     Rule.LIMIT: 4,
     Rule.ALERT: 5,
     Rule.ALLOW: 6,
+    Rule.CIRCUIT_BREAKER: 7,
 }
 _FINDING_RULE: dict[Severity, Rule] = {
     Severity.CRITICAL: Rule.BLOCK,

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from clearance.errors import AuthenticationError, ClearanceError, RequestError
-from clearance.gateway import actions, agents, authzen, health, openapi, policies, recovery
+from clearance.gateway import actions, agents, authzen, brake, health, openapi, policies, recovery
 from clearance.gateway.body import decode, read
 from clearance.gateway.endpoint import NOBODY, Access, Asked, Caller, Door, Endpoint
 from clearance.gateway.errors import answer_to
@@ -36,6 +36,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *recovery.ENDPOINTS,
     *policies.ENDPOINTS,
     *agents.ENDPOINTS,
+    *brake.ENDPOINTS,
     *authzen.ENDPOINTS,
     *health.ENDPOINTS,
 )

@@ -156,6 +156,11 @@ class Session(Protocol):
         Raises SystemUnavailableError when the transaction holds earlier changes, which would be lost.
         """
 
+    def interrupt(self) -> None:
+        """From another thread: have the statement that runs on the server fail, where the engine can. Raises
+        nothing, waits for nothing; without one that runs there is nothing to do.
+        """
+
     def commit(self) -> None: ...
 
     def rollback(self) -> None: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
@@ -26,13 +27,14 @@ from clearance.core.model import (
     OutcomeReport,
     OutcomeStatus,
     Principal,
+    Reason,
     Record,
     RecordKind,
     Request,
 )
 from clearance.core.normalize import normalize
 from clearance.core.policy import PolicySet
-from clearance.core.policy.posture import Posture
+from clearance.core.policy.posture import Posture, stopping
 from clearance.errors import (
     ClearanceError,
     ConflictError,
@@ -41,6 +43,7 @@ from clearance.errors import (
     RequestError,
 )
 from clearance.ports import Approvals, Journal, Target
+from clearance.runtime.breakers import Breakers
 from clearance.runtime.mediator import AsyncAppend, Clock, Mediator
 from clearance.runtime.memory import Memory
 from clearance.runtime.names import NewId, snapshot_of
@@ -91,6 +94,7 @@ class ControlPoint:
         approvals: Approvals | None = None,
         posture: Callable[[], Posture] = Posture,
         known: Callable[[Principal], Principal] = lambda principal: principal,
+        breakers: Breakers | None = None,
     ) -> None:
         """`known` adds to a principal what the registry says of it; `posture` is what is braked now."""
         self.journal = journal
@@ -98,8 +102,10 @@ class ControlPoint:
         self.systems = Systems() if systems is None else systems
         self._clock = clock
         self._new_id = new_id
-        self._memory = Memory(journal)
-        self._known_as = known
+        self._breakers = breakers
+        self._memory = Memory(journal, breakers)
+        self.known_as = known
+        self._posture = posture
         self._approvals = approvals
         self._mediator = Mediator(journal, self._memory, clock=clock, approvals=approvals, posture=posture)
         self._runs: Recent[Run] = Recent(_RUNS_KEPT)
@@ -190,6 +196,8 @@ class ControlPoint:
         mediation = await self._mediator.aclear(
             asked.request, asked.policies, append, asked.target, hold_id=asked.hold_id, ending=asked.ending
         )
+        if self._breakers is not None and (tripped := self._breakers.decided(mediation)):
+            await asyncio.to_thread(self._breakers.trip, tripped)
         return self._answer(mediation)
 
     def snapshot(self, call: ActionCall, principal: Principal, *, door: str) -> str:
@@ -238,8 +246,15 @@ class ControlPoint:
         intent: Draft | Record = self._open.pop(action_id) or self._unreported(action_id)
         if agent and intent.agent != agent:
             raise ForbiddenError("This action belongs to another agent.")
+        if self._breakers is not None and (tripped := self._breakers.ended(action_id, report.status.value)):
+            # Not here: the caller may stand on an event loop, and a stop is written before it holds.
+            threading.Thread(target=self._breakers.trip, args=(tripped,), daemon=True).start()
         told = drafts.told(report.status, result=report.result, error=report.error)
         return drafts.outcome(intent, at=self._clock(), status=report.status, told=told)
+
+    def stopping(self, call: ActionCall, principal: Principal) -> Reason | None:
+        """Why an action that runs already has to end; None: it may go on. Raises StoreError."""
+        return stopping(self.known_as(principal), call.action, self._posture(), at=self._clock())
 
     def intent(self, action_id: str) -> Record:
         """The record that a cleared action was written with before it ran. Raises NotFoundError."""
@@ -306,14 +321,17 @@ class ControlPoint:
             honours=call.honours,
             call_hash=call_hash(call, principal),
         )
-        request = read_call(call, self._known_as(principal), context, policies)
+        request = read_call(call, self.known_as(principal), context, policies)
         request, target = self._targeted(request, target)
         return _Asked(request, policies, target, hold.hold_id if hold is not None else "", ending)
 
     def _decided(self, asked: _Asked) -> Mediation:
-        return self._mediator.clear(
+        mediation = self._mediator.clear(
             asked.request, asked.policies, asked.target, hold_id=asked.hold_id, ending=asked.ending
         )
+        if self._breakers is not None and (tripped := self._breakers.decided(mediation)):
+            self._breakers.trip(tripped)
+        return mediation
 
     def _targeted(self, request: Request, target: Target | None) -> tuple[Request, Target | None]:
         target = target or self.systems.target(request)

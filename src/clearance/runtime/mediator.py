@@ -28,7 +28,18 @@ from clearance.core.events import (
     Written,
 )
 from clearance.core.mediation import Judge, Mediation, State, begin, step
-from clearance.core.model import Draft, Durability, Effect, Reason, Record, RecordKind, Request, Rule, Verdict
+from clearance.core.model import (
+    Draft,
+    Durability,
+    Effect,
+    Reason,
+    ReasonCode,
+    Record,
+    RecordKind,
+    Request,
+    Rule,
+    Verdict,
+)
 from clearance.core.policy import History, PolicySet
 from clearance.core.policy.posture import Posture, standing
 from clearance.core.verdicts import verdicts
@@ -44,6 +55,7 @@ Step = tuple[Mediation, Command | None]
 
 _LOG = logging.getLogger("clearance")
 _ASKS_THE_WORLD = (Count, AskApproval, TakeSnapshot)
+_UNKNOWN_BRAKE = "The store could not say whether the brake is on, so nothing was run."
 _ABOUT_TO_RUN = frozenset({State.DECIDED, State.SAVING})
 
 
@@ -157,7 +169,10 @@ class Mediator:
             return None
         request = mediation.request
         now = replace(request, context=replace(request.context, at=at))
-        verdict = standing(now, self._posture())
+        try:
+            verdict = standing(now, self._posture())
+        except StoreError:
+            return Braked(at=at, reason=Reason(code=ReasonCode.STORE_UNAVAILABLE, message=_UNKNOWN_BRAKE))
         if verdict is None or verdict.rule is not Rule.BLOCK:
             return None
         return Braked(at=at, reason=Reason(code=verdict.code, message=verdict.message))
@@ -173,10 +188,11 @@ class Mediator:
     def _judge(self, mediation: Mediation, event: Event, policies: PolicySet) -> Step:
         with self._lock:
             try:
+                posture = self._posture()
                 history = self._memory.history(policies, mediation.request)
             except StoreError:
                 return step(mediation, GatherFailed(at=self._clock()), _NO_RULES)
-            mediation, command = step(mediation, event, _Rules(policies, history, self._posture()))
+            mediation, command = step(mediation, event, _Rules(policies, history, posture))
             if mediation.decision is not None and mediation.decision.effect is Effect.ALLOW:
                 self._memory.cleared(mediation.request)
             return mediation, command

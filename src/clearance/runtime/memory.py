@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import msgspec
 
@@ -20,11 +21,21 @@ _RUNS_KEPT = 10_000  # about 1 KB each with a handful of stateful rules
 _MOST_RECORDS = 1_000_000  # of one agent in its longest window
 
 
+class Hearing(Protocol):
+    """Circuit breakers, as the memory knows them."""
+
+    def begin(self, policies: PolicySet) -> None: ...
+
+    def hear(self, records: Iterable[Record]) -> None: ...
+
+
 class Memory:
     """Windows over earlier actions. Not thread-safe: the mediator holds a lock around decide-and-count."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, breakers: Hearing | None = None) -> None:
+        """`breakers` hear what other processes did: there is one place where that is read."""
         self._journal = journal
+        self._breakers = breakers
         self._policies: PolicySet | None = None
         self._scopes: frozenset[Scope] = frozenset()
         self._history = History(PolicySet.empty())
@@ -36,7 +47,9 @@ class Memory:
         """The history to judge this request by."""
         if policies is not self._policies:
             self._start_over(policies)
-        if self._scopes:
+        if self._breakers is not None:
+            self._breakers.begin(policies)
+        if self._scopes or policies.breakers:
             self._take_in_foreign()
         if Scope.RUN in self._scopes:
             self._know_run(request.context.run_id)
@@ -59,7 +72,7 @@ class Memory:
         self._history.forget(Scope.RUN, run_id)
 
     def _start_over(self, policies: PolicySet) -> None:
-        self._journal.foreign()  # what is in the journal by now is read run by run, as it is needed
+        self._foreign()  # what is in the journal by now is read run by run, as it is needed
         self._policies = policies
         self._scopes = frozenset(watch.scope for watch in policies.watches)
         self._history = History(policies)
@@ -67,11 +80,17 @@ class Memory:
         self._agents.clear()
 
     def _take_in_foreign(self) -> None:
-        for record in self._journal.foreign():
+        for record in self._foreign():
             if record.position > self._runs.get(record.run_id, record.position):
                 self._observe([record], Scope.RUN)
             if record.position > self._agents.get(record.agent, record.position):
                 self._observe([record], Scope.AGENT)
+
+    def _foreign(self) -> list[Record]:
+        records = self._journal.foreign()
+        if records and self._breakers is not None:
+            self._breakers.hear(records)
+        return records
 
     def _know_run(self, run_id: str) -> None:
         if run_id in self._runs:
@@ -101,10 +120,10 @@ class Memory:
     def _observe(self, records: Iterable[Record], scope: Scope) -> None:
         for record in records:
             if record.kind is RecordKind.INTENT:
-                self._history.observe(_request_of(record), scope=scope)
+                self._history.observe(request_of(record), scope=scope)
 
 
-def _request_of(record: Record) -> Request:
+def request_of(record: Record) -> Request:
     """The request as it was recorded: secrets in its arguments are gone, everything else is as judged."""
     body = msgspec.json.decode(record.body, type=ActionBody)
     return Request(

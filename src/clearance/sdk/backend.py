@@ -9,12 +9,14 @@ from clearance.core.model import (
     CheckResult,
     OutcomeReport,
     OutcomeStatus,
+    Reason,
     Record,
     RestoreMode,
     Saved,
     Undone,
 )
 from clearance.ports import PolicyVersion, RecordQuery, RunQuery, RunSummary
+from clearance.sdk.in_flight import InFlight
 
 
 class Backend(Protocol):
@@ -61,6 +63,12 @@ class Backend(Protocol):
     def undo_run(self, run_id: str, *, mode: RestoreMode, agent: str) -> list[Undone]: ...
 
     def verify(self, snapshot_id: str) -> list[Saved]: ...
+
+    def stopping(self, call: ActionCall) -> Reason | None:
+        """Why an action that runs has to end; None: it may go on."""
+
+    @property
+    def in_flight(self) -> InFlight: ...
 
     def close(self) -> None: ...
 

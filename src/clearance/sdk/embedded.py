@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from clearance.config import Settings
@@ -13,6 +14,7 @@ from clearance.core.model import (
     OutcomeReport,
     OutcomeStatus,
     Principal,
+    Reason,
     Record,
     RestoreMode,
     Saved,
@@ -20,10 +22,12 @@ from clearance.core.model import (
 )
 from clearance.ports import PolicyVersion, RecordQuery, RunQuery, RunSummary, Target
 from clearance.runtime.async_writer import AsyncWriter
+from clearance.sdk.in_flight import InFlight, Stopping
 from clearance.wiring import assemble
 
 _DOOR = "sdk"
 _BY = "sdk"
+_LOOK_SECONDS = 0.15  # with what InFlight waits before, four times a second
 
 
 class EmbeddedBackend:
@@ -33,6 +37,7 @@ class EmbeddedBackend:
         """Raises StoreError, PolicyError."""
         self.assembly = assemble(settings)
         self._point = self.assembly.control_point
+        self.in_flight = InFlight(self._look)
         self._writer: AsyncWriter | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -112,10 +117,19 @@ class EmbeddedBackend:
     def verify(self, snapshot_id: str) -> list[Saved]:
         return self.assembly.recovery.verify(snapshot_id)
 
+    def stopping(self, call: ActionCall) -> Reason | None:
+        return self._point.stopping(call, Principal(agent=call.agent))
+
+    def _look(self) -> Stopping:
+        time.sleep(_LOOK_SECONDS)
+        return self.stopping
+
     def close(self) -> None:
+        self.in_flight.close()
         self.assembly.close()
 
     async def aclose(self) -> None:
+        self.in_flight.close()
         if self._writer is not None:
             await self._writer.close()
         self.assembly.close()

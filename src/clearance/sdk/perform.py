@@ -10,6 +10,8 @@ from typing import Any, TypeVar, cast
 from clearance.core.model import ActionCall, CheckResult, Limit, ObligationKind, OutcomeReport, OutcomeStatus
 from clearance.errors import ClearanceError, PolicyViolationError
 from clearance.sdk.backend import Backend
+from clearance.sdk.braked import STOPPED, Braked
+from clearance.sdk.current import current_action
 from clearance.sdk.unreachable import UNANSWERED, OnUnreachable, let_through
 
 T = TypeVar("T")
@@ -55,11 +57,14 @@ def perform(
             reason_code="obligation_not_supported",
             action_id=result.action_id,
         )
+    token = current_action.set((backend, call))
     try:
         value = execute(_arguments(call, result))
     except BaseException as error:
         _report(backend, result, OutcomeStatus.FAILED, error=_described(error))
         raise
+    finally:
+        current_action.reset(token)
     _report(backend, result, OutcomeStatus.SUCCEEDED, value=value)
     return cast(T, _cut(value, limits))
 
@@ -75,12 +80,17 @@ async def aperform(
     result.raise_if_blocked()
     limits = _limits(result)
     bounds = [limit.timeout_seconds for limit in limits if limit.timeout_seconds is not None]
+    braked = Braked(backend, call, result.action_id)
+    token = current_action.set((backend, call))
     try:
-        async with asyncio.timeout(min(bounds, default=None)):
+        async with asyncio.timeout(min(bounds, default=None)), braked:
             value = await execute(_arguments(call, result))
     except BaseException as error:
-        await _areport(backend, result, OutcomeStatus.FAILED, error=_described(error))
+        described = STOPPED if braked.was_stopped else _described(error)
+        await _areport(backend, result, OutcomeStatus.FAILED, error=described)
         raise
+    finally:
+        current_action.reset(token)
     await _areport(backend, result, OutcomeStatus.SUCCEEDED, value=value)
     return cast(T, _cut(value, limits))
 

@@ -15,6 +15,7 @@ from clearance.core.model import (
     CheckResult,
     OutcomeReport,
     OutcomeStatus,
+    Reason,
     Record,
     RestoreMode,
     Saved,
@@ -39,6 +40,8 @@ from clearance.errors import (
     UnreachableError,
 )
 from clearance.ports import PolicyVersion, RecordQuery, RunQuery, RunSummary
+from clearance.sdk.in_flight import InFlight
+from clearance.sdk.remote_brake import BrakeAnswer, RemoteBrake
 
 T = TypeVar("T")
 _RECOVERY_SECONDS = 600.0  # a restore takes as long as what it restores is large
@@ -85,8 +88,11 @@ class RemoteBackend:
             "headers": {"Authorization": f"Bearer {settings.api_key}"},
             "timeout": settings.timeout_seconds,
         }
+        self._timeout_seconds = settings.timeout_seconds
         self._http = httpx.Client(**options)
         self._async_http = httpx.AsyncClient(**options)
+        self._brake = RemoteBrake(self._brake_state)
+        self.in_flight = InFlight(self._brake.look)
 
     def clear(self, call: ActionCall) -> CheckResult:
         return self._post("/v1/actions", call, CheckResult)
@@ -153,10 +159,20 @@ class RemoteBackend:
     def verify(self, snapshot_id: str) -> list[Saved]:
         return self._recover(f"/v1/snapshots/{_quoted(snapshot_id)}/verify", {}, _Verified).saved
 
+    def stopping(self, call: ActionCall) -> Reason | None:
+        return self._brake.now()(call)
+
+    def _brake_state(self, since: int | None, wait_seconds: float) -> BrakeAnswer:
+        query = {"wait": f"{wait_seconds:g}"} | ({} if since is None else {"since": str(since)})
+        timeout = wait_seconds + self._timeout_seconds
+        return self._ask("GET", "/v1/brake", None, BrakeAnswer, query, timeout)
+
     def close(self) -> None:
+        self.in_flight.close()
         self._http.close()
 
     async def aclose(self) -> None:
+        self.in_flight.close()
         self._http.close()
         await self._async_http.aclose()
 

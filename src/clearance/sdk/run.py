@@ -11,8 +11,9 @@ from typing import Any, Self, TypeVar
 from clearance.core.model import ActionCall, CheckResult, Environment, Operation, OutcomeStatus
 from clearance.errors import ClearanceError
 from clearance.sdk.backend import Backend
+from clearance.sdk.braked import check_brake
 from clearance.sdk.call import action_call
-from clearance.sdk.current import current_run
+from clearance.sdk.current import current_action, current_run
 from clearance.sdk.perform import HONOURS, aperform, perform
 from clearance.sdk.unreachable import OnUnreachable
 
@@ -89,6 +90,11 @@ class Run:
         """Clear one model call, run `execute(messages=..., model=...)`, record the answer, return it."""
         arguments = {"model": model, "messages": list(messages)}
         return self.call("model_call", execute, arguments, operation=Operation.MODEL_CALL, **details)
+
+    def check_brake(self) -> None:
+        """Raises PolicyViolationError when the agent is stopped; for long loops in a plain function."""
+        acting = current_action.get()
+        check_brake(self.backend, acting[1] if acting else self.describe("unknown"))
 
     def note(self, text: str) -> None:
         """Put a remark into the trace: a plan, a next step, a hand-over."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from clearance.core.model import (
     ActionCall,
     CheckResult,
     OutcomeReport,
     OutcomeStatus,
+    Reason,
     Request,
     Resource,
     Saved,
@@ -90,6 +91,12 @@ def cleared(
             raise statement.failure
         result.raise_if_blocked()
     return result
+
+
+def stop_of(backend: EmbeddedBackend, agents: Iterable[str]) -> Reason | None:
+    """Why nothing of these agents may become real now. Raises StoreError: then, too."""
+    reasons = (backend.stopping(ActionCall(action=TOOL, agent=agent)) for agent in agents)
+    return next((reason for reason in reasons if reason is not None), None)
 
 
 def report(

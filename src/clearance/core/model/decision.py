@@ -26,6 +26,7 @@ class Rule(StrEnum):
     REDACT = "redact"
     SNAPSHOT = "snapshot"
     LIMIT = "limit"
+    CIRCUIT_BREAKER = "circuit_breaker"  # says nothing of one action: it counts, and then stops somebody
 
 
 class Mode(StrEnum):

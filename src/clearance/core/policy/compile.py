@@ -9,6 +9,8 @@ from typing import Any
 
 from clearance.core.model import ReasonCode, Rule, Verdict
 from clearance.core.model.names import canonical
+from clearance.core.policy.breaker import Breaker
+from clearance.core.policy.breaking import Breaking
 from clearance.core.policy.cel import when
 from clearance.core.policy.condition import Condition, all_of
 from clearance.core.policy.conditions import ConditionCompiler
@@ -53,7 +55,11 @@ def compile_policies(documents: Sequence[Document], *, vocabulary: Collection[st
     _check_roles(declarations, reader)
     compiler = ConditionCompiler(reader, _vocabulary(declarations, vocabulary))
     policies, scopes = [], []
+    breakers = []
     for entry in declarations.policies:
+        if entry.breaking is not None:
+            breakers.append(_breaker(entry, entry.breaking, compiler, reader))
+            continue
         policies.append(_policy(entry, compiler, reader))
         if entry.rule is Rule.ALLOW:
             scopes.append(_allow_policy(entry, compiler, reader))
@@ -69,6 +75,7 @@ def compile_policies(documents: Sequence[Document], *, vocabulary: Collection[st
         scopes=tuple(scopes),
         tools=declarations.tools,
         agent_roles={agent.name: agent.roles for agent in declarations.agents if agent.roles},
+        breakers=tuple(breakers),
         watches=tuple(compiler.watches[watch_id] for watch_id in sorted(compiler.watches)),
     )
 
@@ -114,6 +121,30 @@ def _policy(entry: PolicyEntry, compiler: ConditionCompiler, reader: Reader) -> 
         ),
         owed=entry.owed,
         skips_unknown=entry.skips_unknown or entry.rule is Rule.ALLOW,
+    )
+
+
+def _breaker(entry: PolicyEntry, breaking: Breaking, compiler: ConditionCompiler, reader: Reader) -> Breaker:
+    condition = _with_when(_condition(entry, compiler), entry, reader)
+    if condition.is_stateful:
+        message = (
+            "A circuit breaker remembers by itself: its condition is about one action, not about the past."
+        )
+        reader.refuse(ProblemCode.NESTED_HISTORY, message, entry.condition or entry.at)
+    return Breaker(
+        name=entry.name,
+        mode=entry.mode,
+        message=entry.message,
+        condition=condition,
+        skips_unknown=entry.skips_unknown,
+        measure=breaking.measure,
+        limit=breaking.limit,
+        within_seconds=breaking.within_seconds,
+        at_least=breaking.at_least,
+        amount=breaking.amount,
+        then=breaking.then,
+        for_seconds=breaking.for_seconds,
+        per=breaking.per,
     )
 
 

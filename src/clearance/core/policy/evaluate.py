@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from clearance.core.model import Mode, Operation, Principal, Request, Rule, ToolSpec, Verdict
+from clearance.core.policy.breaker import Breaker
 from clearance.core.policy.condition import Condition, remedies
 from clearance.core.policy.history import History
 from clearance.core.policy.obligations import Owed, obligation
@@ -49,12 +50,14 @@ class PolicySet:
         tools: Mapping[str, ToolSpec] | None = None,
         agent_roles: Mapping[str, tuple[str, ...]] | None = None,
         watches: tuple[Watch, ...] = (),
+        breakers: tuple[Breaker, ...] = (),
     ) -> None:
         self.version = version
         self.policies = policies
         self.scopes = Scopes(scopes)
         self.tools = dict(tools or {})
         self.watches = watches
+        self.breakers = breakers
         self._agent_roles = dict(agent_roles or {})
         self._watch_ids = frozenset(watch.id for watch in watches)
         restrictive = [policy for policy in policies if policy.rule is not Rule.ALLOW]

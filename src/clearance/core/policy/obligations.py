@@ -43,7 +43,7 @@ def obligation(rule: Rule, owed: Owed, *, policy: str, message: str) -> Obligati
                 result_items=owed.result_items,
                 result_bytes=owed.result_bytes,
             )
-        case Rule.ALLOW | Rule.BLOCK:
+        case Rule.ALLOW | Rule.BLOCK | Rule.CIRCUIT_BREAKER:
             return None
 
 

@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from clearance.core.model import Mode, Rule, ToolSpec
 from clearance.core.model.names import canonical
+from clearance.core.policy.breaking import KEYS as BREAKER_KEYS
+from clearance.core.policy.breaking import Breaking, read_breaking
 from clearance.core.policy.located import Located, locate_value, locate_yaml, plain
 from clearance.core.policy.matching import is_glob
 from clearance.core.policy.obligations import Owed, read_owed
@@ -29,6 +31,7 @@ POLICY_KEYS = (
     "on_unknown",
     "redact",
     "limit",
+    *BREAKER_KEYS,
 )
 # What verdicts of scopes are called; a policy of that name could be taken for one.
 SCOPE_NAME = "scope"
@@ -56,6 +59,7 @@ class PolicyEntry(Struct, frozen=True, kw_only=True):
     condition: Located | None
     when: Located | None
     owed: Owed
+    breaking: Breaking | None = None
 
 
 class Holder(Struct, frozen=True, kw_only=True):
@@ -198,6 +202,7 @@ def _declare_policy(at: Located, declarations: Declarations, reader: Reader) -> 
             condition=fields.get("condition"),
             when=fields.get("when"),
             owed=owed,
+            breaking=read_breaking(rule, at, fields, reader),
         )
     )
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from msgspec.structs import replace
 
 from clearance.core.model import (
     ActorKind,
@@ -12,6 +15,7 @@ from clearance.core.model import (
     Mode,
     Notify,
     Principal,
+    Reason,
     ReasonCode,
     Request,
     Role,
@@ -24,8 +28,9 @@ from clearance.core.model import (
 from clearance.core.model.names import canonical
 from clearance.core.policy.bounds import matches
 
+LEVELS = tuple(StopLevel)  # mildest first
+
 _BRAKE = "brake"
-_LEVELS = tuple(StopLevel)  # mildest first
 _DENYING = frozenset({Rule.BLOCK, Rule.REQUIRE_APPROVAL})
 _CODE = {
     StopLevel.HELD: ReasonCode.APPROVAL_REQUIRED,
@@ -39,19 +44,24 @@ class Posture:
 
     def __init__(self, stops: Iterable[Stop] = (), glasses: Iterable[BreakGlass] = ()) -> None:
         self.stops = tuple(stops)
-        self._stops = {(stop.kind, _key(stop.kind, stop.name)): stop for stop in self.stops}
+        self._stops: dict[tuple[StopKind, str], list[Stop]] = {}
+        for stop in self.stops:
+            self._stops.setdefault((stop.kind, _key(stop.kind, stop.name)), []).append(stop)
         self._glasses: dict[str, list[BreakGlass]] = {}
         for glass in glasses:
             self._glasses.setdefault(glass.agent, []).append(glass)
 
     def stop(self, request: Request) -> Stop | None:
         """The strictest one that holds for the agent, for anybody it acts for, its team or the tool."""
+        return self.stop_of(request.principal, request.action.tool, at=request.context.at)
+
+    def stop_of(self, principal: Principal, tool: str, *, at: datetime) -> Stop | None:
+        """The same without a request."""
         if not self._stops:
             return None
-        at = request.context.at
-        found = [self._stops.get(key) for key in _keys(request.principal, request.action.tool)]
-        holding = [stop for stop in found if stop is not None and (stop.until is None or at < stop.until)]
-        return max(holding, key=lambda stop: _LEVELS.index(stop.level), default=None)
+        found = [stop for key in _keys(principal, tool) for stop in self._stops.get(key, ())]
+        holding = [stop for stop in found if is_on(stop, at)]
+        return max(holding, key=lambda stop: LEVELS.index(stop.level), default=None)
 
     def glass(self, request: Request) -> BreakGlass | None:
         """The emergency access that holds for this agent and tool."""
@@ -71,14 +81,8 @@ def standing(request: Request, posture: Posture) -> Verdict | None:
     stop = posture.stop(request)
     if stop is None:
         return None
-    whom = {
-        StopKind.AGENT: f'Agent "{stop.name}"',
-        StopKind.TEAM: f'Team "{stop.name}"',
-        StopKind.TOOL: f'Tool "{stop.name}"',
-        StopKind.ALL: "Everything",
-    }[stop.kind]
     if stop.level is StopLevel.HELD:
-        message = f"{whom} is on hold: every action needs a person's yes."
+        message = f"{_whom(stop)} is on hold: every action needs a person's yes."
         return Verdict(
             policy=stop.policy or _BRAKE,
             rule=Rule.REQUIRE_APPROVAL,
@@ -87,9 +91,46 @@ def standing(request: Request, posture: Posture) -> Verdict | None:
             message=message,
             obligation=Approval(policy=stop.policy or _BRAKE, message=message, role=Role.OPERATOR),
         )
-    return _blocked(
-        _CODE[stop.level], f"{whom} is {stop.level.value}; nothing was run. An operator can lift it."
-    )
+    message = f"{_whom(stop)} is {stop.level.value}; nothing was run. An operator can lift it."
+    return _blocked(_CODE[stop.level], message)
+
+
+def stopping(principal: Principal, tool: str, posture: Posture, *, at: datetime) -> Reason | None:
+    """Why an action that runs already has to end; None: it may go on. A hold ends nothing cleared."""
+    if principal.status is AgentStatus.RETIRED:
+        return Reason(code=ReasonCode.AGENT_RETIRED, message="This agent is retired; the action was stopped.")
+    stop = posture.stop_of(principal, tool, at=at)
+    if stop is None or stop.level is StopLevel.HELD:
+        return None
+    return stopped_by(stop)
+
+
+def stopped_by(stop: Stop) -> Reason:
+    """What a running action is told."""
+    message = f"{_whom(stop)} is {stop.level.value}; the action was stopped by the brake."
+    return Reason(code=_CODE[stop.level], message=message)
+
+
+def is_on(stop: Stop, at: datetime) -> bool:
+    """Whether a stop holds at that time."""
+    return stop.until is None or at < stop.until
+
+
+def tightened(on: Stop | None, stop: Stop) -> Stop | None:
+    """What a circuit breaker makes of what is on already: never milder, never shorter. None: no change."""
+    if on is None:
+        return stop
+    level = max(on.level, stop.level, key=LEVELS.index)
+    until = None if on.until is None or stop.until is None else max(on.until, stop.until)
+    if (level, until) == (on.level, on.until):
+        return None
+    return replace(stop, level=level, until=until)
+
+
+def _whom(stop: Stop) -> str:
+    if stop.kind is StopKind.ALL:
+        return "Everything"
+    return f'{stop.kind.value.capitalize()} "{stop.name}"'
 
 
 def opened(verdicts: Iterable[Verdict], glass: BreakGlass) -> list[Verdict]:

@@ -8,6 +8,9 @@ from typing import Any
 
 from clearance.core.model import Environment, Family, Mode, Operation, Rule
 from clearance.core.model.patterns import NAMED
+from clearance.core.policy.breaker import Per
+from clearance.core.policy.breaking import KEYS as BREAKER_KEYS
+from clearance.core.policy.breaking import Then
 from clearance.core.policy.parse import VERSION
 from clearance.core.policy.view import Scope
 from clearance.core.policy.vocabulary import ALIASES, ATTRIBUTES, BUILT_IN_FACTS
@@ -203,9 +206,47 @@ def _policy() -> Schema:
             },
             "redact": redact,
             "limit": limit,
+            "trips": _trips(),
+            "then": _enum(Then, "For rule circuit_breaker: what is set."),
+            "for_seconds": {
+                "type": "number",
+                "exclusiveMinimum": 0,
+                "description": "For rule circuit_breaker: how long it stays set. Left out: until lifted.",
+            },
+            "per": _enum(Per, "For rule circuit_breaker: who is counted and stopped. Default: agent."),
         },
         required=["name", "rule"],
-        allOf=[_needs("redact"), _needs("limit")],
+        allOf=[_needs("redact"), _needs("limit"), _breaker_keys()],
+    )
+
+
+def _breaker_keys() -> Schema:
+    is_rule = {"properties": {"rule": {"const": Rule.CIRCUIT_BREAKER.value}}}
+    elsewhere = {"anyOf": [{"required": [key]} for key in BREAKER_KEYS]}
+    return {"if": is_rule, "then": {"required": ["trips", "then"]}, "else": {"not": elsewhere}}
+
+
+def _trips() -> Schema:
+    many = {"type": "integer", "minimum": 1, "maximum": MAX_COUNTED}
+    share = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
+    measures: Schema = {
+        "violations": {**many, "description": "So many refusals by policies, scopes, bounds or people."},
+        "errors": {**many, "description": "So many failed actions."},
+        "denial_rate": {**share, "description": "Such a share of actions refused."},
+        "error_rate": {**share, "description": "Such a share of actions failed."},
+        "spend": {"type": "number", "exclusiveMinimum": 0, "description": "So much of a fact or argument."},
+    }
+    return _object(
+        "For rule circuit_breaker: what trips it.",
+        {
+            **measures,
+            "within_seconds": {"type": "number", "exclusiveMinimum": 0, "description": "The window."},
+            "at_least": {**many, "description": "For rates: so many actions at least. Default: 10."},
+            "fact": {**_TEXT, "description": "For spend: what is added up."},
+            "argument": {**_PATH, "description": "For spend: what is added up."},
+        },
+        required=["within_seconds"],
+        oneOf=[{"required": [measure]} for measure in measures],
     )
 
 

@@ -27,7 +27,7 @@ Distinguished = Callable[[View], "frozenset[str] | None"]
 
 def sum_within(parts: Parts, reader: Reader) -> Compiled | None:
     read = read_limit(parts, reader, is_whole=False)
-    source = _summed(parts, reader)
+    source = summed("sum_within", parts.at, parts.fields, reader)
     if read is None or source is None or parts.seconds is None:
         return None
     (limit, is_strict), (name, amount), seconds = read, source, parts.seconds
@@ -65,13 +65,14 @@ def sum_within(parts: Parts, reader: Reader) -> Compiled | None:
     return parts.condition(phrase, test, actual, remedy), watch
 
 
-def _summed(parts: Parts, reader: Reader) -> tuple[str, Amount] | None:
-    given = [key for key in ("fact", "argument") if key in parts.fields]
+def summed(what: str, at: Located, fields: dict[str, Located], reader: Reader) -> tuple[str, Amount] | None:
+    """The fact or the argument that is added up: its name, and how its amount is read."""
+    given = [key for key in ("fact", "argument") if key in fields]
     if len(given) != 1:
-        message = "sum_within needs one of fact and argument: what is added up."
-        reader.refuse(ProblemCode.MISSING_KEY, message, parts.at)
+        message = f"{what} needs one of fact and argument: what is added up."
+        reader.refuse(ProblemCode.MISSING_KEY, message, at)
         return None
-    values = _reader_of(given[0], parts.fields[given[0]], reader)
+    values = _reader_of(given[0], fields[given[0]], reader)
     if values is None:
         return None
     name, read = values

@@ -14,6 +14,7 @@ from math import inf
 from typing import Final
 
 MAX_BUCKETS: Final = 256
+TALLY_SLOTS: Final = 64
 
 # Enough digits for any sum of amounts from the least float, 5e-324, to MAX_AMOUNT: nothing is rounded.
 EXACT: Final = Context(prec=1000, traps=[])
@@ -116,6 +117,43 @@ class Total:
 
     def _gone(self, now: float) -> int:
         return bisect_left(self._newest, -self._seconds, key=lambda at: at - now)
+
+
+class Tally:
+    """How many of how many, within a window cut into slots: an entry leaves with its whole slot.
+
+    It may count up to a slot's width too long, never too short. Adding and asking cost the same always.
+    """
+
+    __slots__ = ("_bad", "_bads", "_of", "_ofs", "_slot", "_width")
+
+    def __init__(self, *, seconds: float) -> None:
+        self._width = seconds / (TALLY_SLOTS - 1)
+        self._bads, self._ofs = [0] * TALLY_SLOTS, [0] * TALLY_SLOTS
+        self._bad = self._of = 0
+        self._slot = 0
+
+    def add(self, at: float, *, bad: int) -> None:
+        self._go_to(at)
+        place = self._slot % TALLY_SLOTS
+        self._bads[place] += bad
+        self._ofs[place] += 1
+        self._bad += bad
+        self._of += 1
+
+    def seen(self, now: float) -> tuple[int, int]:
+        """The bad ones, and all."""
+        self._go_to(now)
+        return self._bad, self._of
+
+    def _go_to(self, at: float) -> None:
+        slot = max(int(at // self._width), self._slot)
+        for gone in range(self._slot + 1, min(slot, self._slot + TALLY_SLOTS) + 1):
+            place = gone % TALLY_SLOTS
+            self._bad -= self._bads[place]
+            self._of -= self._ofs[place]
+            self._bads[place] = self._ofs[place] = 0
+        self._slot = slot
 
 
 class Distinct:

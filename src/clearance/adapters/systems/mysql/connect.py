@@ -174,6 +174,11 @@ class Link:
     def in_transaction(self) -> bool:
         return bool(self.raw.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)  # type: ignore[attr-defined]
 
+    @property
+    def thread(self) -> int:
+        """The server's number of this connection."""
+        return int(self.raw.thread_id())  # type: ignore[no-untyped-call]
+
     def text(self, statement: str, parameters: object) -> str:
         """The statement as it is sent, its parameters put in by the driver."""
         if parameters is None or parameters == () or parameters == {}:

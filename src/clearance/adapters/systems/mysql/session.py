@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ class MysqlSession:
     """See ports.Session. `rowcount` of an UPDATE counts the rows it matched, also those it left alone."""
 
     def __init__(self, name: str, options: Options, place: Place) -> None:
-        self._name, self._options = name, options
+        self._name, self._options, self._place = name, options, place
         self._link = Link(name, place, options)
         self._side = Link(name, place, options)
         self._catalogue = Remembered(self._side)
@@ -254,6 +255,16 @@ class MysqlSession:
         with reaching(self._name):
             self._link.raw.rollback()
         self._kept = False
+
+    def interrupt(self) -> None:
+        """See ports.Session: KILL QUERY, on a connection of its own."""
+        with suppress(SystemUnavailableError, pymysql.Error):
+            killer = Link(self._name, self._place, self._options)
+            try:
+                killer.open()
+                killer.run(f"KILL QUERY {self._link.thread}")
+            finally:
+                killer.close()
 
     def commit(self) -> None:
         self.discard()

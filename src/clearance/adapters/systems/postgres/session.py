@@ -5,6 +5,7 @@ It holds the only connection. It decides nothing: whether an attempt is kept is 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +26,7 @@ from clearance.errors import RecoveryError, SystemUnavailableError
 from clearance.ports import Measured
 
 _IN_NO_BLOCK = "25001"  # what VACUUM, CREATE DATABASE and CREATE INDEX CONCURRENTLY answer in a transaction
+_CANCEL_SECONDS = 2.0
 _READ_ONLY = "25006"
 
 
@@ -158,6 +160,11 @@ class PostgresSession:
                 "commit them, or roll them back, and try again"
             )
         self.rollback()
+
+    def interrupt(self) -> None:
+        """See ports.Session: a cancel request, on a connection of its own."""
+        with suppress(psycopg.Error):
+            self._connection.cancel_safe(timeout=_CANCEL_SECONDS)
 
     def commit(self) -> None:
         if self._attempt is not None:

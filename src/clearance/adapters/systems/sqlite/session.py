@@ -121,6 +121,11 @@ class SqliteSession:
         if self.in_transaction:
             self._connection.execute("ROLLBACK")
 
+    def interrupt(self) -> None:
+        """See ports.Session. The one call that the engine takes from another thread."""
+        if not self._closed:
+            self._connection.interrupt()
+
     def commit(self) -> None:
         if self._open is not None:
             raise SystemUnavailableError("a statement is open: complete or discard it first")
