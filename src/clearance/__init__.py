@@ -6,6 +6,8 @@ Each name is loaded when it is first used; their types stand in `__init__.pyi`.
 from clearance.public_names import __getattr__ as __getattr__
 
 __all__ = [
+    "ApprovalError",
+    "ApprovalRequiredError",
     "AuthenticationError",
     "CheckResult",
     "ClearanceError",
@@ -15,6 +17,8 @@ __all__ = [
     "Effect",
     "Environment",
     "ForbiddenError",
+    "HoldStatus",
+    "HoldView",
     "NotFoundError",
     "Obligation",
     "Operation",

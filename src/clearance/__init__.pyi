@@ -4,6 +4,8 @@ from clearance.core.model import (
     CheckResult,
     Effect,
     Environment,
+    HoldStatus,
+    HoldView,
     Obligation,
     Operation,
     OutcomeStatus,
@@ -12,6 +14,8 @@ from clearance.core.model import (
     Record,
 )
 from clearance.errors import (
+    ApprovalError,
+    ApprovalRequiredError,
     AuthenticationError,
     ClearanceError,
     ConfigurationError,
@@ -27,6 +31,8 @@ from clearance.errors import (
 from clearance.sdk import Client, Run, brake_is_on, guard
 
 __all__ = [
+    "ApprovalError",
+    "ApprovalRequiredError",
     "AuthenticationError",
     "CheckResult",
     "ClearanceError",
@@ -36,6 +42,8 @@ __all__ = [
     "Effect",
     "Environment",
     "ForbiddenError",
+    "HoldStatus",
+    "HoldView",
     "NotFoundError",
     "Obligation",
     "Operation",

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from clearance.adapters.approvals import open_notifiers
 from clearance.adapters.identity import KeyIdentity
 from clearance.adapters.store import MemoryJournal, MemoryState, SqliteJournal, SqliteState
 from clearance.adapters.systems import open_session, opener, openers, own_directory
@@ -26,6 +27,7 @@ from clearance.runtime.control_point import ControlPoint
 from clearance.runtime.grants import Grants
 from clearance.runtime.holds import Holds
 from clearance.runtime.names import new_id
+from clearance.runtime.notices import Notices
 from clearance.runtime.policy_book import PolicyBook
 from clearance.runtime.quarantine import brake_of
 from clearance.runtime.recovery import Recovery
@@ -50,6 +52,7 @@ class Assembly:
     state: State
     identity: Identity
     brake: Brake
+    notices: Notices
     images: Path
     closed: tuple[Record, ...]
 
@@ -60,6 +63,7 @@ class Assembly:
 
     def close(self) -> None:
         """Make everything durable and let the store go."""
+        self.notices.close()
         self.systems.close()
         self.journal.close()
         self.state.close()
@@ -80,6 +84,7 @@ def assemble(settings: Settings) -> Assembly:
     files = read_policy_files(settings.policies)
     in_memory = settings.store == MEMORY
     images = Path(tempfile.mkdtemp(prefix="clearance-")) if in_memory else Path(settings.store) / "images"
+    notifiers = open_notifiers(settings.notices, clock=utc_now)
     systems = Systems(openers(settings.systems, settings.resources, images), settings.resources)
     if in_memory:
         journal: Journal = MemoryJournal()
@@ -90,10 +95,13 @@ def assemble(settings: Settings) -> Assembly:
     if state.policies.current() is None:
         with suppress(ConflictError):  # another process was first
             state.policies.replace(default_policies(), expected=0, by="clearance", at=utc_now())
+    notices = Notices(state.outbox, notifiers, settings.notices, clock=utc_now, new_id=new_id)
     policies = PolicyBook(state.policies, files=files, clock=utc_now)
     audit = Audit(journal, utc_now)
-    holds, grants = asking(state, journal, policies, audit, clock=utc_now, new_id=new_id)
-    brake = brake_of(state, audit, clock=utc_now, new_id=new_id, void_agent=holds.void_agent)
+    holds, grants = asking(state, journal, policies, audit, clock=utc_now, new_id=new_id, tell=notices.tell)
+    brake = brake_of(
+        state, audit, clock=utc_now, new_id=new_id, tell=notices.tell, void_agent=holds.void_agent
+    )
     point = ControlPoint(
         journal,
         policies,
@@ -119,6 +127,7 @@ def assemble(settings: Settings) -> Assembly:
         state=state,
         identity=KeyIdentity(state.credentials, state.people),
         brake=brake,
+        notices=notices,
         images=images,
         closed=tuple(closed),
     )

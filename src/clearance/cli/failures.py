@@ -9,6 +9,8 @@ import click
 
 from clearance.cli.terminal_text import Style, paint, safe, wants_color
 from clearance.errors import (
+    ApprovalError,
+    AuthenticationError,
     ClearanceError,
     ConfigurationError,
     IntegrityError,
@@ -33,7 +35,9 @@ def exit_code(error: ClearanceError) -> int:
 def tell(error: ClearanceError) -> None:
     """Print it to stderr: every problem of a configuration, one line for anything else."""
     color = wants_color(sys.stderr)
-    code = error.reason if isinstance(error, RequestError) else error.code
+    code = error.code
+    if isinstance(error, RequestError | ApprovalError | AuthenticationError):
+        code = error.reason
     problems = error.problems if isinstance(error, ConfigurationError) else ()
     mark = paint(f"error [{code}]", Style.BAD, color=color)
     for text in [str(problem) for problem in problems] or [str(error)]:

@@ -12,6 +12,7 @@ import msgspec
 import yaml
 from msgspec import Struct
 
+from clearance.config.notices import NoticeReceiver
 from clearance.core.policy import Document, parse_yaml
 from clearance.errors import ConfigurationError, PolicyError, Problem
 
@@ -37,9 +38,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     keep_days: int = 0  # 0: every journal file is kept
     systems: dict[str, dict[str, Any]] = {}
     resources: dict[str, str] = {}
+    notices: tuple[NoticeReceiver, ...] = ()
+    wait_for_approval_seconds: float = 0.0  # how long a held call waits before it raises
 
 
-_ONLY_IN_FILE = frozenset({"systems", "resources"})
+_ONLY_IN_FILE = frozenset({"systems", "resources", "notices"})
 _FROM_ENVIRONMENT = {
     f"CLEARANCE_{name.upper()}": name for name in Settings.__struct_fields__ if name not in _ONLY_IN_FILE
 }

@@ -34,6 +34,14 @@ class NewRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     parent_run_id: Name = ""
 
 
+class RunTold(Struct, frozen=True, kw_only=True):
+    """A run by its id, for whoever goes on with it."""
+
+    run_id: str
+    agent: str
+    goal: str
+
+
 class RunEnd(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a run ended."""
 
@@ -134,8 +142,16 @@ async def _append(asked: Asked, draft: object) -> Recorded:
 async def _list_runs(asked: Asked) -> Runs:
     wanted: RunFilter = asked.query
     agent = asked.caller.only_agent() or wanted.agent
-    query = RunQuery(agent=agent, before=_aware(wanted.before), limit=wanted.limit)
+    query = RunQuery(agent=agent, before=aware(wanted.before), limit=wanted.limit)
     return Runs(await asyncio.to_thread(asked.door.assembly.journal.runs, query))
+
+
+async def _run(asked: Asked) -> RunTold:
+    point, run_id = asked.door.assembly.control_point, asked.path["run_id"]
+    run = await asyncio.to_thread(point.run, run_id)
+    if asked.caller.only_agent() not in ("", run.agent):
+        raise NotFoundError("There is no run of this id.")
+    return RunTold(run_id=run.run_id, agent=run.agent, goal=run.goal)
 
 
 async def _trace(asked: Asked) -> Records:
@@ -157,14 +173,14 @@ async def _search(asked: Asked) -> Records:
         kind=wanted.kind,
         status=wanted.status,
         text=wanted.text,
-        since=_aware(wanted.since),
-        until=_aware(wanted.until),
+        since=aware(wanted.since),
+        until=aware(wanted.until),
         limit=wanted.limit,
     )
     return Records(await asyncio.to_thread(asked.door.assembly.journal.search, query))
 
 
-def _aware(moment: datetime | None) -> datetime | None:
+def aware(moment: datetime | None) -> datetime | None:
     """A time without a zone is UTC, as every stored one is."""
     if moment is None or moment.tzinfo is not None:
         return moment
@@ -208,6 +224,7 @@ ENDPOINTS = (
         body=Note,
     ),
     Endpoint("GET", "/v1/runs", "List runs, newest first", _list_runs, Runs, query=RunFilter),
+    Endpoint("GET", "/v1/runs/{run_id}", "Read a run's agent and goal", _run, RunTold),
     Endpoint("GET", "/v1/runs/{run_id}/trace", "Read a run's records in order", _trace, Records),
     Endpoint("GET", "/v1/records", "Search records, newest first", _search, Records, query=RecordFilter),
 )

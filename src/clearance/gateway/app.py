@@ -7,22 +7,35 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from clearance.errors import AuthenticationError, ClearanceError, RequestError
-from clearance.gateway import actions, agents, authzen, brake, health, openapi, policies, recovery
+from clearance.gateway import (
+    actions,
+    agents,
+    authzen,
+    brake,
+    health,
+    holds,
+    openapi,
+    policies,
+    recovery,
+    stream,
+)
 from clearance.gateway.body import decode, read
-from clearance.gateway.endpoint import NOBODY, Access, Asked, Caller, Door, Endpoint
+from clearance.gateway.endpoint import NOBODY, Access, Asked, Caller, Door, Endpoint, Form
 from clearance.gateway.errors import answer_to
 from clearance.gateway.presented import presented
 from clearance.ports import Presented
+from clearance.runtime.hold_watch import HoldWatch
 from clearance.runtime.loop_writer import LoopWriter
 from clearance.runtime.sweep import close_overdue
 from clearance.wiring import Assembly, utc_now
@@ -37,10 +50,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *policies.ENDPOINTS,
     *agents.ENDPOINTS,
     *brake.ENDPOINTS,
+    *holds.ENDPOINTS,
     *authzen.ENDPOINTS,
     *health.ENDPOINTS,
 )
 _SWEEP_SECONDS = 30.0
+_TELL_SECONDS = 0.5  # a person who is asked hears of it in time, and an expiry is told as it happens
 _TEND_SECONDS = 0.05  # so often, no checkpoint is large enough to hold up the disk for long
 _LOG = logging.getLogger("clearance")
 _ENCODER = msgspec.json.Encoder()
@@ -52,7 +67,7 @@ class Application:
 
     def __init__(self, assembly: Assembly, *, version: str, report_timeout: timedelta) -> None:
         self._assembly = assembly
-        self._door = Door(assembly, LoopWriter(assembly.journal))
+        self._door = Door(assembly, LoopWriter(assembly.journal), HoldWatch(assembly.state.holds))
         self._report_timeout = report_timeout
         document = _ENCODER.encode(openapi.document(ENDPOINTS, version))
 
@@ -83,13 +98,19 @@ class Application:
         await send({"type": "http.response.start", "status": status, "headers": [_JSON, length]})
         await send({"type": "http.response.body", "body": body})
 
+    def shut(self) -> None:
+        """End whoever waits or follows, so that the server can end. From a signal handler too."""
+        self._door.watch.is_closing = True
+
     def _route(self, endpoint: Endpoint) -> Route:
         async def handle(request: Request) -> Response:
             query = list(request.query_params.multi_items())
             names = dict(request.path_params)
-            status, body = await self._answer(
-                endpoint, names, query, presented(request.scope), request.receive
-            )
+            credentials = presented(request.scope)
+            status, body = await self._answer(endpoint, names, query, credentials, request.receive)
+            if not isinstance(body, bytes):
+                events = stream.streamed(body, partial(self._identify, endpoint, credentials))
+                return StreamingResponse(events, status, stream.HEADERS, media_type=stream.MEDIA_TYPE)
             echo = {name: request.headers[name] for name in ("x-request-id",) if name in request.headers}
             return Response(body, status, media_type="application/json", headers=echo)
 
@@ -102,18 +123,20 @@ class Application:
         query: list[tuple[str, str]] | None,
         credentials: Presented,
         receive: Receive,
-    ) -> tuple[int, bytes]:
+    ) -> tuple[int, Any]:
+        """A status and a body: bytes, or a stream's events."""
         try:
             caller = await self._identify(endpoint, credentials)
             filters = _query(endpoint, query or [])
             body = decode(await read(receive), endpoint.body) if endpoint.body is not None else None
             asked = Asked(door=self._door, caller=caller, path=names, query=filters, body=body)
-            return endpoint.status, _ENCODER.encode(await endpoint.handler(asked))
+            answer = await endpoint.handler(asked)
+            return endpoint.status, answer if endpoint.form is Form.EVENTS else _ENCODER.encode(answer)
         except Exception as error:  # the door answers every failure; what is unexpected is logged by its kind
             if not isinstance(error, ClearanceError):
                 _log_unexpected(endpoint, error)
-            status, answer = answer_to(error)
-            return status, _ENCODER.encode(answer)
+            status, told = answer_to(error)
+            return status, _ENCODER.encode(told)
 
     async def _identify(self, endpoint: Endpoint, credentials: Presented) -> Caller:
         if endpoint.access is Access.PUBLIC:
@@ -130,7 +153,7 @@ class Application:
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> Any:
-        chores = [asyncio.create_task(self._sweep()), asyncio.create_task(self._tend())]
+        chores = [asyncio.create_task(chore()) for chore in (self._sweep, self._tend, self._tell)]
         try:
             yield
         finally:
@@ -151,16 +174,26 @@ class Application:
             except ClearanceError as error:
                 _LOG.error("tending the journal failed (%s)", error.code)
 
+    async def _tell(self) -> None:
+        """End the holds whose time is over, and send the notices that are due."""
+        assembly = self._assembly
+        while True:
+            await asyncio.sleep(_TELL_SECONDS)
+            for chore in (assembly.holds.expire, assembly.notices.deliver_due):
+                try:
+                    await asyncio.to_thread(chore)
+                except ClearanceError as error:
+                    _LOG.error("expiring holds or sending notices failed (%s)", error.code)
+
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             try:
-                await asyncio.to_thread(self._assembly.holds.expire)
                 closed = await asyncio.to_thread(
                     close_overdue, self._assembly.journal, utc_now, after=self._report_timeout
                 )
             except ClearanceError as error:
-                _LOG.error("the sweep of holds and unreported actions failed (%s)", error.code)
+                _LOG.error("the sweep of unreported actions failed (%s)", error.code)
                 continue
             if closed:
                 await asyncio.to_thread(self._assembly.recovery.settle_closed, closed)

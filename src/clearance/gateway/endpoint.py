@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from clearance.core.model import ActorKind, Person, PersonSource, Principal, Proof, Role
 from clearance.errors import ForbiddenError
+from clearance.runtime.hold_watch import HoldWatch
 from clearance.runtime.loop_writer import LoopWriter
 from clearance.wiring import Assembly
 
@@ -97,6 +98,7 @@ class Door:
 
     assembly: Assembly
     writer: LoopWriter
+    watch: HoldWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,13 @@ class Asked:
 Handler = Callable[[Asked], Awaitable[Any]]
 
 
+class Form(StrEnum):
+    """JSON is one answer. EVENTS is a stream: the handler gives an iterator, `answers` is each one's data."""
+
+    JSON = "json"
+    EVENTS = "events"
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """`path` has `{names}`; `query` and `body` are Struct types or None; `answers` is the success type."""
@@ -126,6 +135,7 @@ class Endpoint:
     query: type[Struct] | None = None
     body: Any = None
     status: int = 200
+    form: Form = Form.JSON
 
 
 NOBODY = Caller(principal=Principal(agent=""))

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from clearance.gateway.endpoint import Access, Endpoint
+from clearance.gateway.endpoint import Access, Endpoint, Form
 from clearance.gateway.errors import ErrorAnswer
+from clearance.gateway.stream import MEDIA_TYPE
 
 _REF = "#/components/schemas/{name}"
 _ERRORS = {
@@ -17,7 +18,7 @@ _ERRORS = {
     "401": "No valid key",
     "403": "Not within this key's scope",
     "404": "There is no such thing",
-    "409": "A version or a name is taken",
+    "409": "A version or a name is taken, or an answer does not count",
     "413": "The body is too large",
     "422": "The policies were refused whole",
     "503": "The store is not available; nothing was cleared",
@@ -56,7 +57,7 @@ def _operation(
         "responses": {
             str(endpoint.status): {
                 "description": "Done",
-                "content": {"application/json": {"schema": by_kind[str(endpoint.answers)]}},
+                "content": _content(endpoint, by_kind[str(endpoint.answers)]),
             },
             **{status: _error(text) for status, text in _ERRORS.items()},
         },
@@ -67,6 +68,13 @@ def _operation(
         content = {"application/json": {"schema": by_kind[str(endpoint.body)]}}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
+
+
+def _content(endpoint: Endpoint, schema: dict[str, Any]) -> dict[str, Any]:
+    """A stream is text to OpenAPI 3.1; what each event's data holds stands beside it."""
+    if endpoint.form is Form.EVENTS:
+        return {MEDIA_TYPE: {"schema": {"type": "string"}, "x-event-data": schema}}
+    return {"application/json": {"schema": schema}}
 
 
 def _error(text: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import gc
 import signal
 from datetime import timedelta
 from importlib.metadata import version
+from types import FrameType
 
 import uvicorn
 
@@ -14,6 +15,7 @@ from clearance.gateway.app import Application
 from clearance.wiring import Assembly
 
 _DRAIN_SECONDS = 20
+_NOT_STARTED = 3  # uvicorn's own code for it
 # Net allocations before each generation is collected. Requests leave no cycles behind: at the defaults a full
 # collection held up every connection for 9 ms, one and a half times a second (64 connections, two cores).
 _COLLECT_AFTER = (10_000, 20, 50)
@@ -34,7 +36,7 @@ def serve(assembly: Assembly, settings: Settings) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECT_AFTER)
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -46,3 +48,19 @@ def serve(assembly: Assembly, settings: Settings) -> None:
         timeout_graceful_shutdown=_DRAIN_SECONDS,
         timeout_keep_alive=75,
     )
+    server = _Server(config, app)
+    server.run()
+    if not server.started:
+        raise SystemExit(_NOT_STARTED)
+
+
+class _Server(uvicorn.Server):
+    """Lets those who wait go when it is told to stop: a stream would hold up the end."""
+
+    def __init__(self, config: uvicorn.Config, app: Application) -> None:
+        super().__init__(config)
+        self._app = app
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._app.shut()
+        super().handle_exit(sig, frame)

@@ -130,3 +130,5 @@ class Notifier(Protocol):
 
     def send(self, notice: Notice) -> None:
         """Raises SystemUnavailableError when it was not taken."""
+
+    def close(self) -> None: ...

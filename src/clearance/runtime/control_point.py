@@ -13,9 +13,11 @@ from msgspec.structs import replace
 
 from clearance.core import drafts
 from clearance.core.binding import call_hash
+from clearance.core.decide import is_liftable
 from clearance.core.drafts import ADMINISTRATION_RUN
 from clearance.core.enrich import derive_facts
 from clearance.core.events import Event
+from clearance.core.hold_words import reasons_of_held
 from clearance.core.mediation import Mediation
 from clearance.core.model import (
     ActionCall,
@@ -350,7 +352,7 @@ class ControlPoint:
             action_id=context.action_id,
             run_id=context.run_id,
             effect=mediation.decision.effect,
-            reasons=mediation.decision.reasons,
+            reasons=_reasons(mediation),
             obligations=mediation.decision.obligations,
             arguments=mediation.arguments if mediation.redacted else None,
             policy_version=mediation.decision.policy_version,
@@ -359,6 +361,14 @@ class ControlPoint:
             hold_id=mediation.hold_id,
             hold_expires_at=mediation.hold_expires_at,
         )
+
+
+def _reasons(mediation: Mediation) -> tuple[Reason, ...]:
+    decision, until = mediation.decision, mediation.hold_expires_at
+    assert decision is not None
+    if until is None or not is_liftable(decision):
+        return decision.reasons
+    return reasons_of_held(decision, mediation.hold_id, until)
 
 
 def read_call(call: ActionCall, principal: Principal, context: Context, policies: PolicySet) -> Request:

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
-from clearance.core import binding, drafts, holds
+from clearance.core import binding, drafts, holds, redact
 from clearance.core.commands import Write
 from clearance.core.events import Approved, Expired, Parked, Refused, Spent, Stale, Unavailable
 from clearance.core.mediation import Mediation, step
@@ -328,8 +329,9 @@ class Holds:
 
 
 def told_of(hold: Hold) -> dict[str, Any]:
-    """A hold as a notice has it: enough to decide whether to look, redacted like what is shown."""
-    shown = hold.shown
+    """A hold as a notice has it: what is shown of it, with no more of a large radius than a record has."""
+    radius = tuple(redact.stored_radius(one) for one in hold.shown.radius)
+    shown = replace(hold.shown, radius=radius)
     return {
         "hold_id": hold.hold_id,
         "status": hold.status.value,
@@ -342,6 +344,7 @@ def told_of(hold: Hold) -> dict[str, Any]:
         "resources": [resource.id for resource in shown.resources],
         "reasons": [reason.message for reason in shown.reasons],
         "policies": [asked.policy for asked in hold.requirements],
+        "shown": msgspec.to_builtins(shown),
         "shown_hash": hold.shown_hash,
         "answered_by": [answer.by for answer in hold.answers],
         "why": hold.why,

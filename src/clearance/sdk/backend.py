@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from clearance.core.model import (
     ActionCall,
     CheckResult,
+    HoldView,
     OutcomeReport,
     OutcomeStatus,
     Reason,
@@ -15,12 +16,14 @@ from clearance.core.model import (
     Saved,
     Undone,
 )
-from clearance.ports import PolicyVersion, RecordQuery, RunQuery, RunSummary
+from clearance.ports import HoldQuery, PolicyVersion, RecordQuery, RunQuery, RunSummary
 from clearance.sdk.in_flight import InFlight
 
 
 class Backend(Protocol):
     """Each `a…` method is its namesake for an event loop. All raise ClearanceError and nothing else."""
+
+    wait_for_approval_seconds: float  # how long a guarded call that is held waits before it raises
 
     def clear(self, call: ActionCall) -> CheckResult: ...
 
@@ -33,6 +36,20 @@ class Backend(Protocol):
     def start_run(self, *, agent: str, goal: str, parent_run_id: str) -> str: ...
 
     async def astart_run(self, *, agent: str, goal: str, parent_run_id: str) -> str: ...
+
+    def join_run(self, run_id: str, *, agent: str) -> str:
+        """The goal of a run that was begun before. Raises NotFoundError, ForbiddenError for another's."""
+
+    async def ajoin_run(self, run_id: str, *, agent: str) -> str: ...
+
+    def hold(self, hold_id: str) -> HoldView: ...
+
+    def holds(self, query: HoldQuery) -> list[HoldView]: ...
+
+    def wait_hold(self, hold_id: str, seconds: float) -> HoldView:
+        """The hold as soon as it is decided, or as it is after so long."""
+
+    async def await_hold(self, hold_id: str, seconds: float) -> HoldView: ...
 
     def end_run(self, run_id: str, *, status: OutcomeStatus, error: str) -> None: ...
 

@@ -15,6 +15,8 @@ from clearance.core.model import (
     ActionCall,
     CheckResult,
     Environment,
+    HoldStatus,
+    HoldView,
     Operation,
     OutcomeReport,
     OutcomeStatus,
@@ -24,11 +26,12 @@ from clearance.core.model import (
     Undone,
 )
 from clearance.errors import ClearanceError
-from clearance.ports import PolicyVersion, RunQuery, RunSummary
+from clearance.ports import HoldQuery, PolicyVersion, RunQuery, RunSummary
 from clearance.sdk.backend import Backend
 from clearance.sdk.call import action_call
 from clearance.sdk.current import current_run
 from clearance.sdk.embedded import EmbeddedBackend
+from clearance.sdk.holding import checked_seconds
 from clearance.sdk.perform import aclear, clear
 from clearance.sdk.run import Run
 from clearance.sdk.unreachable import UNANSWERED, checked
@@ -76,6 +79,7 @@ class Client:
         policies: str | Path | Sequence[str | Path] | None = None,
         environment: Environment | str | None = None,
         timeout_seconds: float | None = None,
+        wait_for_approval_seconds: float | None = None,
     ) -> None:
         files = [policies] if isinstance(policies, str | Path) else policies
         settings = load_settings(
@@ -85,6 +89,7 @@ class Client:
             agent=agent,
             policies=None if files is None else [str(file) for file in files],
             timeout_seconds=timeout_seconds,
+            wait_for_approval_seconds=checked_seconds(wait_for_approval_seconds),
         )
         self._agent = settings.agent or ("" if settings.url else _program())
         self._environment = None if environment is None else Environment(environment)
@@ -105,8 +110,11 @@ class Client:
         """Decide one action before you run it: `result.blocked`, `result.reason`.
 
         `payload` is your own description; its numbers count as facts (`record_count`). Further details are
-        the fields of ActionCall: arguments, facts, operation, environment, run_id, goal. Tell how it ended
-        with `report`. Raises UnreachableError when nobody answers, unless `on_unreachable="allow"` on a read.
+        the fields of ActionCall: arguments, facts, operation, environment, run_id, goal, hold_id. Tell how it
+        ended with `report`. Where people are asked, `result.hold_id` is set: `wait` for them, then check the
+        same call with it.
+
+        Raises UnreachableError when nobody answers, unless `on_unreachable="allow"` on a read.
         """
         call = self._call(action, resource, payload, details)
         return clear(self.backend, call, checked(on_unreachable, _declared(call)))
@@ -140,11 +148,39 @@ class Client:
         await self.backend.areport(action_id, _report(result, error))
 
     def run(
-        self, goal: str = "", agent: str | None = None, *, environment: Environment | str | None = None
+        self,
+        goal: str = "",
+        agent: str | None = None,
+        *,
+        environment: Environment | str | None = None,
+        run_id: str = "",
     ) -> Run:
-        """One agent task, for `with` or `async with`. A server takes the agent's name from the key."""
+        """One agent task, for `with` or `async with`. A server takes the agent's name from the key.
+
+        With a `run_id` it goes on with that run, after a crash for instance: a call that was held in it, and
+        approved since, runs when it is made again.
+        """
         where = self._environment if environment is None else Environment(environment)
-        return Run(self.backend, agent=self._agent if agent is None else agent, goal=goal, environment=where)
+        name = self._agent if agent is None else agent
+        return Run(self.backend, agent=name, goal=goal, environment=where, run_id=run_id)
+
+    def wait(self, hold_id: str, seconds: float) -> HoldView:
+        """A hold as soon as somebody has decided it, or as it is after so long: `hold.status`.
+
+        Raises NotFoundError, UnreachableError.
+        """
+        return self.backend.wait_hold(hold_id, seconds)
+
+    async def await_answer(self, hold_id: str, seconds: float) -> HoldView:
+        """`wait` for an event loop."""
+        return await self.backend.await_hold(hold_id, seconds)
+
+    def holds(
+        self, *, status: HoldStatus | str | None = None, run_id: str = "", limit: int = 50
+    ) -> list[HoldView]:
+        """What of this agent is held, newest first. A person's token, or a store, shows everybody's."""
+        wanted = None if status is None else HoldStatus(status)
+        return self.backend.holds(HoldQuery(status=wanted, run_id=run_id, limit=limit))
 
     def snapshot(self, resource: str | Sequence[str], *, record_ids: Sequence[Any] | None = None) -> str:
         """Save the state of a configured resource, or of these records of it; the id is for `rollback`.

@@ -11,6 +11,8 @@ from clearance.core.model import (
     ActionCall,
     CheckResult,
     Durability,
+    HoldStatus,
+    HoldView,
     OutcomeReport,
     OutcomeStatus,
     Principal,
@@ -20,10 +22,11 @@ from clearance.core.model import (
     Saved,
     Undone,
 )
-from clearance.ports import PolicyVersion, RecordQuery, RunQuery, RunSummary, Target
+from clearance.ports import HoldQuery, PolicyVersion, RecordQuery, RunQuery, RunSummary, Target
 from clearance.runtime.async_writer import AsyncWriter
+from clearance.runtime.hold_watch import HoldWatch
 from clearance.sdk.in_flight import InFlight, Stopping
-from clearance.wiring import assemble
+from clearance.wiring import assemble, utc_now
 
 _DOOR = "sdk"
 _BY = "sdk"
@@ -36,9 +39,11 @@ class EmbeddedBackend:
     def __init__(self, settings: Settings) -> None:
         """Raises StoreError, PolicyError."""
         self.assembly = assemble(settings)
+        self.wait_for_approval_seconds = settings.wait_for_approval_seconds
         self._point = self.assembly.control_point
         self.in_flight = InFlight(self._look)
         self._writer: AsyncWriter | None = None
+        self._watch: HoldWatch | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def clear(self, call: ActionCall) -> CheckResult:
@@ -68,6 +73,33 @@ class EmbeddedBackend:
         run, draft = self._point.run_draft(agent=agent, goal=goal, parent_run_id=parent_run_id)
         await self._async_writer().append([draft], Durability.POWER)
         return run.run_id
+
+    def join_run(self, run_id: str, *, agent: str) -> str:
+        return self._point.run(run_id, agent=agent).goal
+
+    async def ajoin_run(self, run_id: str, *, agent: str) -> str:
+        return (await asyncio.to_thread(self._point.run, run_id, agent=agent)).goal
+
+    def hold(self, hold_id: str) -> HoldView:
+        return HoldView.of(self.assembly.holds.hold(hold_id))
+
+    def holds(self, query: HoldQuery) -> list[HoldView]:
+        return [HoldView.of(hold) for hold in self.assembly.holds.holds(query)]
+
+    def wait_hold(self, hold_id: str, seconds: float) -> HoldView:
+        return HoldView.of(self.assembly.holds.wait(hold_id, seconds=seconds))
+
+    async def await_hold(self, hold_id: str, seconds: float) -> HoldView:
+        """No thread waits for a person: the store is looked at, for all who wait on this loop at once."""
+        holds, until = self.assembly.holds, time.monotonic() + seconds
+        while True:
+            # Nothing but this process may be there to end what nobody answers.
+            hold = await asyncio.to_thread(holds.wait, hold_id, seconds=0)
+            left = until - time.monotonic()
+            if hold.status is not HoldStatus.PENDING or left <= 0:
+                return HoldView.of(hold)
+            ends = (hold.expires_at - utc_now()).total_seconds()
+            await self._hold_watch().answered(hold_id, seconds=min(left, max(ends, 0.01)))
 
     def end_run(self, run_id: str, *, status: OutcomeStatus, error: str) -> None:
         self._point.end_run(self._point.run(run_id), status=status, error=error)
@@ -135,8 +167,14 @@ class EmbeddedBackend:
         self.assembly.close()
 
     def _async_writer(self) -> AsyncWriter:
-        """One writer for each event loop; a program may start several, one after the other."""
+        """One writer and one watch for each event loop; a program may start several, one after the other."""
         loop = asyncio.get_running_loop()
         if self._writer is None or self._loop is not loop:
             self._writer, self._loop = AsyncWriter(self._point.journal), loop
+            self._watch = HoldWatch(self.assembly.state.holds)
         return self._writer
+
+    def _hold_watch(self) -> HoldWatch:
+        self._async_writer()
+        assert self._watch is not None
+        return self._watch

@@ -13,6 +13,7 @@ from clearance.sdk.backend import Backend
 from clearance.sdk.call import action_call
 from clearance.sdk.client import Client
 from clearance.sdk.current import current_run
+from clearance.sdk.holding import checked_seconds
 from clearance.sdk.perform import HONOURS, aperform, perform
 from clearance.sdk.unreachable import OnUnreachable, checked
 
@@ -35,6 +36,7 @@ def guard(
     environment: Environment | str | None = None,
     facts: Mapping[str, FactOf] | None = None,
     on_unreachable: str = "refuse",
+    wait_for_approval_seconds: float | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
 
@@ -49,8 +51,12 @@ def guard(
     environment: Environment | str | None = None,
     facts: Mapping[str, FactOf] | None = None,
     on_unreachable: str = "refuse",
+    wait_for_approval_seconds: float | None = None,
 ) -> Any:
     """Guard a sync or async function. A refused call raises PolicyViolationError and never runs.
+
+    One that is held waits for a person for so long (else as the client is set), then raises
+    ApprovalRequiredError; the same call again in the same run goes on once somebody has said yes.
 
     Within `client.run(...)` the call belongs to that run; outside, to `client`, or to a `Client()` made on
     first use. `facts` are functions of the bound arguments (`{"record_count": lambda a: len(a["ids"])}`); one
@@ -64,6 +70,7 @@ def guard(
         details={"operation": declared, "resource": resource, "environment": environment},
         facts=facts or {},
         on_unreachable=checked(on_unreachable, declared),
+        wait_seconds=checked_seconds(wait_for_approval_seconds),
     )
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -81,6 +88,7 @@ class _Options:
     details: dict[str, Any]
     facts: Mapping[str, FactOf]
     on_unreachable: OnUnreachable
+    wait_seconds: float | None
 
     def prepare(self, name: str, arguments: dict[str, Any]) -> tuple[Backend, ActionCall]:
         """Whom to ask, and what."""
@@ -106,7 +114,9 @@ def _guarded(function: Callable[..., Any], options: _Options) -> Callable[..., A
             async def execute(cleared: dict[str, Any]) -> Any:
                 return await binding.call(bound, call.arguments, cleared)
 
-            return await aperform(backend, call, execute, options.on_unreachable)
+            return await aperform(
+                backend, call, execute, options.on_unreachable, wait_seconds=options.wait_seconds
+            )
 
         return guarded_async
 
@@ -118,7 +128,7 @@ def _guarded(function: Callable[..., Any], options: _Options) -> Callable[..., A
         def execute(cleared: dict[str, Any]) -> Any:
             return binding.call(bound, call.arguments, cleared)
 
-        return perform(backend, call, execute, options.on_unreachable)
+        return perform(backend, call, execute, options.on_unreachable, wait_seconds=options.wait_seconds)
 
     return guarded
 

@@ -12,6 +12,7 @@ from clearance.errors import ClearanceError, PolicyViolationError
 from clearance.sdk.backend import Backend
 from clearance.sdk.braked import STOPPED, Braked
 from clearance.sdk.current import current_action
+from clearance.sdk.holding import acleared_by_people, cleared_by_people
 from clearance.sdk.unreachable import UNANSWERED, OnUnreachable, let_through
 
 T = TypeVar("T")
@@ -41,13 +42,22 @@ async def aclear(backend: Backend, call: ActionCall, on_unreachable: OnUnreachab
 
 
 def perform(
-    backend: Backend, call: ActionCall, execute: Callable[[dict[str, Any]], T], on_unreachable: OnUnreachable
+    backend: Backend,
+    call: ActionCall,
+    execute: Callable[[dict[str, Any]], T],
+    on_unreachable: OnUnreachable,
+    *,
+    wait_seconds: float | None = None,
 ) -> T:
     """Clear the call, run `execute` with its arguments, record the outcome, return the result.
 
-    Raises PolicyViolationError when it was refused, and whatever `execute` raises.
+    A call that is held waits for so long; None means, as the client is set. Raises ApprovalRequiredError when
+    it is still held then, PolicyViolationError when it was refused, and whatever `execute` raises.
     """
-    result = clear(backend, call, on_unreachable)
+    seconds = backend.wait_for_approval_seconds if wait_seconds is None else wait_seconds
+    result = cleared_by_people(
+        call, lambda one: clear(backend, one, on_unreachable), backend.wait_hold, seconds=seconds
+    )
     result.raise_if_blocked()
     limits = _limits(result)
     if any(limit.timeout_seconds is not None for limit in limits):
@@ -74,9 +84,14 @@ async def aperform(
     call: ActionCall,
     execute: Callable[[dict[str, Any]], Awaitable[T]],
     on_unreachable: OnUnreachable,
+    *,
+    wait_seconds: float | None = None,
 ) -> T:
     """The same, for an event loop; here a time limit is kept."""
-    result = await aclear(backend, call, on_unreachable)
+    seconds = backend.wait_for_approval_seconds if wait_seconds is None else wait_seconds
+    result = await acleared_by_people(
+        call, lambda one: aclear(backend, one, on_unreachable), backend.await_hold, seconds=seconds
+    )
     result.raise_if_blocked()
     limits = _limits(result)
     bounds = [limit.timeout_seconds for limit in limits if limit.timeout_seconds is not None]

@@ -13,6 +13,7 @@ from clearance.core import redact
 from clearance.core.model import (
     ActionCall,
     CheckResult,
+    HoldView,
     OutcomeReport,
     OutcomeStatus,
     Reason,
@@ -22,6 +23,7 @@ from clearance.core.model import (
     Undone,
 )
 from clearance.errors import (
+    ApprovalError,
     AuthenticationError,
     ClearanceError,
     ConfigurationError,
@@ -39,11 +41,13 @@ from clearance.errors import (
     SystemUnavailableError,
     UnreachableError,
 )
-from clearance.ports import PolicyVersion, RecordQuery, RunQuery, RunSummary
+from clearance.ports import HoldQuery, PolicyVersion, RecordQuery, RunQuery, RunSummary
 from clearance.sdk.in_flight import InFlight
+from clearance.sdk.long_poll import awaited, waited
 from clearance.sdk.remote_brake import BrakeAnswer, RemoteBrake
 
 T = TypeVar("T")
+_APPROVAL = "approval_"  # how the code of every answer that does not count begins
 _RECOVERY_SECONDS = 600.0  # a restore takes as long as what it restores is large
 _NONSENSE = "The control point's answer cannot be read; the action did not run. Is `url` a Clearance server?"
 _BY_CODE: dict[str, type[ClearanceError]] = {
@@ -75,6 +79,11 @@ class _ErrorAnswer(msgspec.Struct, frozen=True):
 
 class _RunAnswer(msgspec.Struct, frozen=True):
     run_id: str
+    goal: str = ""
+
+
+class _Holds(msgspec.Struct, frozen=True):
+    holds: list[HoldView]
 
 
 class RemoteBackend:
@@ -83,6 +92,8 @@ class RemoteBackend:
     def __init__(self, settings: Settings) -> None:
         """Raises ConfigurationError for a URL that is none, or a missing key."""
         _check(settings)
+        self.wait_for_approval_seconds = settings.wait_for_approval_seconds
+        self._timeout_seconds = settings.timeout_seconds
         options: dict[str, Any] = {
             "base_url": settings.url,
             "headers": {"Authorization": f"Bearer {settings.api_key}"},
@@ -112,6 +123,37 @@ class RemoteBackend:
     async def astart_run(self, *, agent: str, goal: str, parent_run_id: str) -> str:
         return (await self._apost("/v1/runs", _run(agent, goal, parent_run_id), _RunAnswer)).run_id
 
+    def join_run(self, run_id: str, *, agent: str) -> str:  # noqa: ARG002 - it is the key's own
+        return self.ask("GET", f"/v1/runs/{_quoted(run_id)}", None, _RunAnswer).goal
+
+    async def ajoin_run(self, run_id: str, *, agent: str) -> str:  # noqa: ARG002
+        return (await self._aget(f"/v1/runs/{_quoted(run_id)}", _RunAnswer)).goal
+
+    def hold(self, hold_id: str) -> HoldView:
+        return self.ask("GET", f"/v1/holds/{_quoted(hold_id)}", None, HoldView)
+
+    def holds(self, query: HoldQuery) -> list[HoldView]:
+        return self.ask("GET", "/v1/holds", None, _Holds, _filters(query)).holds
+
+    def wait_hold(self, hold_id: str, seconds: float) -> HoldView:
+        path = f"/v1/holds/{_quoted(hold_id)}"
+
+        def ask(wait: float) -> HoldView:
+            patience = wait + self._timeout_seconds
+            return self.ask("GET", path, None, HoldView, {"wait": f"{wait:.3f}"}, patience)
+
+        return waited(ask, seconds=seconds)
+
+    async def await_hold(self, hold_id: str, seconds: float) -> HoldView:
+        path = f"/v1/holds/{_quoted(hold_id)}"
+
+        async def ask(wait: float) -> HoldView:
+            return await self._aget(
+                f"{path}?wait={wait:.3f}", HoldView, timeout_seconds=wait + self._timeout_seconds
+            )
+
+        return await awaited(ask, seconds=seconds)
+
     def end_run(self, run_id: str, *, status: OutcomeStatus, error: str) -> None:
         self._post(f"/v1/runs/{run_id}/end", {"status": status, "error": error}, dict[str, Any])
 
@@ -122,25 +164,25 @@ class RemoteBackend:
         self._post(f"/v1/runs/{run_id}/notes", {"text": text}, dict[str, Any])
 
     def runs(self, query: RunQuery) -> list[RunSummary]:
-        return self._ask("GET", "/v1/runs", None, _Runs, _filters(query)).runs
+        return self.ask("GET", "/v1/runs", None, _Runs, _filters(query)).runs
 
     def trace(self, run_id: str) -> list[Record]:
-        return self._ask("GET", f"/v1/runs/{_quoted(run_id)}/trace", None, _Records).records
+        return self.ask("GET", f"/v1/runs/{_quoted(run_id)}/trace", None, _Records).records
 
     def search(self, query: RecordQuery) -> list[Record]:
-        return self._ask("GET", "/v1/records", None, _Records, _filters(query)).records
+        return self.ask("GET", "/v1/records", None, _Records, _filters(query)).records
 
     def policies(self) -> PolicyVersion | None:
-        return self._ask("GET", "/v1/policies", None, PolicyVersion)
+        return self.ask("GET", "/v1/policies", None, PolicyVersion)
 
     def create_policy(self, policy: dict[str, Any]) -> PolicyVersion:
         return self._post("/v1/policies", policy, PolicyVersion)
 
     def replace_policy(self, name: str, policy: dict[str, Any]) -> PolicyVersion:
-        return self._ask("PUT", f"/v1/policies/{_quoted(name)}", policy, PolicyVersion)
+        return self.ask("PUT", f"/v1/policies/{_quoted(name)}", policy, PolicyVersion)
 
     def delete_policy(self, name: str) -> PolicyVersion:
-        return self._ask("DELETE", f"/v1/policies/{_quoted(name)}", None, PolicyVersion)
+        return self.ask("DELETE", f"/v1/policies/{_quoted(name)}", None, PolicyVersion)
 
     def snapshot(
         self, resource: str | tuple[str, ...], *, record_ids: list[Any] | None, agent: str, run_id: str
@@ -165,7 +207,7 @@ class RemoteBackend:
     def _brake_state(self, since: int | None, wait_seconds: float) -> BrakeAnswer:
         query = {"wait": f"{wait_seconds:g}"} | ({} if since is None else {"since": str(since)})
         timeout = wait_seconds + self._timeout_seconds
-        return self._ask("GET", "/v1/brake", None, BrakeAnswer, query, timeout)
+        return self.ask("GET", "/v1/brake", None, BrakeAnswer, query, timeout)
 
     def close(self) -> None:
         self.in_flight.close()
@@ -177,12 +219,12 @@ class RemoteBackend:
         await self._async_http.aclose()
 
     def _post(self, path: str, body: Any, answer: type[T]) -> T:
-        return self._ask("POST", path, body, answer)
+        return self.ask("POST", path, body, answer)
 
     def _recover(self, path: str, body: Any, answer: type[T]) -> T:
-        return self._ask("POST", path, body, answer, timeout_seconds=_RECOVERY_SECONDS)
+        return self.ask("POST", path, body, answer, timeout_seconds=_RECOVERY_SECONDS)
 
-    def _ask(
+    def ask(
         self,
         method: str,
         path: str,
@@ -191,6 +233,7 @@ class RemoteBackend:
         query: dict[str, str] | None = None,
         timeout_seconds: float | None = None,
     ) -> T:
+        """One request. Raises the error that the answer tells of, UnreachableError, ProtocolError."""
         timeout = httpx.USE_CLIENT_DEFAULT if timeout_seconds is None else timeout_seconds
         try:
             response = self._http.request(method, path, content=_encoded(body), params=query, timeout=timeout)
@@ -201,6 +244,14 @@ class RemoteBackend:
     async def _apost(self, path: str, body: Any, answer: type[T]) -> T:
         try:
             response = await self._async_http.post(path, content=_encoded(body))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            _unreachable(error)
+        return _read(response, answer)
+
+    async def _aget(self, path: str, answer: type[T], *, timeout_seconds: float | None = None) -> T:
+        timeout = httpx.USE_CLIENT_DEFAULT if timeout_seconds is None else timeout_seconds
+        try:
+            response = await self._async_http.get(path, timeout=timeout)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             _unreachable(error)
         return _read(response, answer)
@@ -249,7 +300,7 @@ def _run(agent: str, goal: str, parent_run_id: str) -> dict[str, str]:
     return {"agent": agent, "goal": goal, "parent_run_id": parent_run_id}
 
 
-def _filters(query: RunQuery | RecordQuery) -> dict[str, str]:
+def _filters(query: RunQuery | RecordQuery | HoldQuery) -> dict[str, str]:
     """The fields that filter, as query parameters; times in ISO 8601."""
     given: dict[str, Any] = msgspec.to_builtins(query)
     return {name: str(value) for name, value in given.items() if value not in ("", None)}
@@ -292,6 +343,8 @@ def _error(response: httpx.Response) -> ClearanceError:
         return PolicyViolationError(told.message, reason_code=told.reason_code, action_id=told.action_id)
     if told.code == RestoreConflictError.code:
         return RestoreConflictError(told.message, keys=told.keys)
+    if told.code.startswith(_APPROVAL):
+        return ApprovalError(told.message, reason=told.code)
     if told.code in _BY_CODE:
         return _BY_CODE[told.code](told.message)
     if response.status_code >= 500:

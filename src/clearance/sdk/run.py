@@ -23,21 +23,32 @@ T = TypeVar("T")
 class Run:
     """Made by `Client.run`. `run_id` is set once the run has been entered.
 
-    Leaving the block ends the run: as failed when an exception leaves with it.
+    Leaving the block ends the run: as failed when an exception leaves with it. With a `run_id` it is a run
+    that was begun before, by this process or another; it ends when this block does.
     """
 
     def __init__(
-        self, backend: Backend, *, agent: str, goal: str = "", environment: Environment | None = None
+        self,
+        backend: Backend,
+        *,
+        agent: str,
+        goal: str = "",
+        environment: Environment | None = None,
+        run_id: str = "",
     ) -> None:
         self.agent = agent
         self.goal = goal
-        self.run_id = ""
+        self.run_id = run_id
         self.environment = environment
         self.backend = backend
         self._token: Token[Run | None] | None = None
 
     def __enter__(self) -> Self:
-        self.run_id = self.backend.start_run(agent=self.agent, goal=self.goal, parent_run_id=self._parent())
+        if self.run_id:
+            self.goal = self.backend.join_run(self.run_id, agent=self.agent)
+        else:
+            parent = self._parent()
+            self.run_id = self.backend.start_run(agent=self.agent, goal=self.goal, parent_run_id=parent)
         self._token = current_run.set(self)
         return self
 
@@ -49,9 +60,13 @@ class Run:
             self.backend.end_run(self.run_id, status=_status(error), error=_text(error))
 
     async def __aenter__(self) -> Self:
-        self.run_id = await self.backend.astart_run(
-            agent=self.agent, goal=self.goal, parent_run_id=self._parent()
-        )
+        if self.run_id:
+            self.goal = await self.backend.ajoin_run(self.run_id, agent=self.agent)
+        else:
+            parent = self._parent()
+            self.run_id = await self.backend.astart_run(
+                agent=self.agent, goal=self.goal, parent_run_id=parent
+            )
         self._token = current_run.set(self)
         return self
 
@@ -74,7 +89,8 @@ class Run:
         """Clear one tool call, run `execute(**arguments)`, record how it ended, return its result.
 
         For frameworks that hold a tool's name, function and arguments apart; otherwise use `@guard`.
-        Raises PolicyViolationError when it was refused, and whatever `execute` raises.
+        Raises ApprovalRequiredError when it is held (send the same again with its `hold_id`),
+        PolicyViolationError when it was refused, and whatever `execute` raises.
         """
         call = self.describe(tool, arguments=dict(arguments), honours=HONOURS, **details)
         return perform(self.backend, call, lambda values: execute(**values), OnUnreachable.REFUSE)

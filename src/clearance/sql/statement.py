@@ -18,6 +18,7 @@ from clearance.errors import ClearanceError, SystemUnavailableError
 from clearance.ports import Measured, Session
 from clearance.runtime.names import snapshot_of
 from clearance.sdk.embedded import EmbeddedBackend
+from clearance.sdk.holding import cleared_by_people
 
 TOOL = "sql.execute"
 DOOR = "sql"
@@ -79,17 +80,27 @@ def call_of(
 def cleared(
     backend: EmbeddedBackend, statement: Statement, session: Session, call: ActionCall
 ) -> CheckResult:
-    """Raises PolicyViolationError or the driver's error; then the attempt was taken back."""
-    try:
-        result = backend.clear_at(call, statement, door=DOOR)
-    except BaseException:
-        session.discard()
-        raise
-    if result.blocked:
-        session.discard()
-        if statement.failure is not None:
-            raise statement.failure
-        result.raise_if_blocked()
+    """Raises PolicyViolationError or the driver's error; then the attempt was taken back.
+
+    One that is held waits for people as every guarded call does, with nothing locked, and is attempted anew.
+    """
+
+    def send(one: ActionCall) -> CheckResult:
+        statement.failure = None
+        try:
+            result = backend.clear_at(one, statement, door=DOOR)
+        except BaseException:
+            session.discard()
+            raise
+        if result.blocked:
+            session.discard()
+        return result
+
+    seconds = backend.wait_for_approval_seconds
+    result = cleared_by_people(call, send, backend.wait_hold, seconds=seconds)
+    if result.blocked and statement.failure is not None:
+        raise statement.failure
+    result.raise_if_blocked()
     return result
 
 

@@ -16,6 +16,7 @@ from clearance.core.model.decision import Decision, Effect, Mode, Reason, Reason
 from clearance.core.model.effects import Classification, EffectClass, Named
 from clearance.core.model.facts import Fact, FactValue
 from clearance.core.model.finding import Finding, Severity
+from clearance.core.model.held import HoldView
 from clearance.core.model.obligation import (
     KIND_OF,
     Approval,
@@ -90,6 +91,7 @@ __all__ = [
     "Grant",
     "Hold",
     "HoldStatus",
+    "HoldView",
     "Item",
     "ItemState",
     "Limit",
