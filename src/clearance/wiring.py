@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from clearance.adapters.approvals import open_notifiers
-from clearance.adapters.identity import KeyIdentity
+from clearance.adapters.identity import KeyIdentity, new_key
 from clearance.adapters.store import MemoryJournal, MemoryState, SqliteJournal, SqliteState
 from clearance.adapters.systems import open_session, opener, openers, own_directory
 from clearance.config import Settings, default_policies, read_policy_files
@@ -26,11 +26,13 @@ from clearance.runtime.breakers import Breakers
 from clearance.runtime.control_point import ControlPoint
 from clearance.runtime.grants import Grants
 from clearance.runtime.holds import Holds
+from clearance.runtime.keys import Keys
 from clearance.runtime.names import new_id
 from clearance.runtime.notices import Notices
 from clearance.runtime.policy_book import PolicyBook
 from clearance.runtime.quarantine import brake_of
 from clearance.runtime.recovery import Recovery
+from clearance.runtime.registry import Registry
 from clearance.runtime.sweep import close_left_behind
 from clearance.runtime.systems import Systems
 
@@ -53,6 +55,8 @@ class Assembly:
     identity: Identity
     brake: Brake
     notices: Notices
+    registry: Registry
+    keys: Keys
     images: Path
     closed: tuple[Record, ...]
 
@@ -82,22 +86,14 @@ def assemble(settings: Settings) -> Assembly:
     Raises StoreError, PolicyError, ConfigurationError. A fresh store starts with the default policies.
     """
     files = read_policy_files(settings.policies)
-    in_memory = settings.store == MEMORY
-    images = Path(tempfile.mkdtemp(prefix="clearance-")) if in_memory else Path(settings.store) / "images"
+    journal, state, images = _open_store(settings)
     notifiers = open_notifiers(settings.notices, clock=utc_now)
     systems = Systems(openers(settings.systems, settings.resources, images), settings.resources)
-    if in_memory:
-        journal: Journal = MemoryJournal()
-        state: State = MemoryState()
-    else:
-        directory = Path(settings.store)
-        journal, state = _kept(SqliteJournal(directory), settings.keep_days), SqliteState(directory)
-    if state.policies.current() is None:
-        with suppress(ConflictError):  # another process was first
-            state.policies.replace(default_policies(), expected=0, by="clearance", at=utc_now())
     notices = Notices(state.outbox, notifiers, settings.notices, clock=utc_now, new_id=new_id)
-    policies = PolicyBook(state.policies, files=files, clock=utc_now)
     audit = Audit(journal, utc_now)
+    policies = PolicyBook(state.policies, files=files, clock=utc_now, record=audit.record)
+    keys = Keys(state.credentials, audit, clock=utc_now, new_credential=new_key)
+    registry = Registry(state.agents, audit, clock=utc_now, keys=keys)
     holds, grants = asking(state, journal, policies, audit, clock=utc_now, new_id=new_id, tell=notices.tell)
     brake = brake_of(
         state, audit, clock=utc_now, new_id=new_id, tell=notices.tell, void_agent=holds.void_agent
@@ -111,6 +107,8 @@ def assemble(settings: Settings) -> Assembly:
         approvals=holds,
         posture=brake.posture,
         breakers=Breakers(journal, brake, clock=utc_now),
+        known=registry.known,
+        seen=registry.seen,
     )
     recovery, closed = Recovery(point), close_left_behind(journal, utc_now)
     recovery.settle_closed(closed)
@@ -128,9 +126,27 @@ def assemble(settings: Settings) -> Assembly:
         identity=KeyIdentity(state.credentials, state.people),
         brake=brake,
         notices=notices,
+        registry=registry,
+        keys=keys,
         images=images,
         closed=tuple(closed),
     )
+
+
+def _open_store(settings: Settings) -> tuple[Journal, State, Path]:
+    """Journal, state, and where images of what is saved go. A fresh state has the default policies."""
+    journal: Journal = MemoryJournal()
+    state: State = MemoryState()
+    directory = Path(settings.store)
+    if settings.store == MEMORY:
+        images = Path(tempfile.mkdtemp(prefix="clearance-"))
+    else:
+        journal, state = _kept(SqliteJournal(directory), settings.keep_days), SqliteState(directory)
+        images = directory / "images"
+    if state.policies.current() is None:
+        with suppress(ConflictError):  # another process was first
+            state.policies.replace(default_policies(), expected=0, by="clearance", at=utc_now())
+    return journal, state, images
 
 
 def _kept(journal: SqliteJournal, days: int) -> SqliteJournal:

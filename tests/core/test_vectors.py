@@ -13,8 +13,10 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from clearance.core.decide import combine, is_liftable
-from clearance.core.model import ActionCall, Context, Decision, Principal, Request
+from clearance.core.model import ActionCall, Approval, Context, Decision, Principal, Request
 from clearance.core.policy import History, PolicySet, compile_policies, parse_value
+from clearance.core.policy.posture import Posture
+from clearance.core.verdicts import verdicts
 from clearance.runtime.control_point import read_call
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +41,11 @@ SCHEMA = {
         "clause": {"type": "string", "pattern": r"^[NP]\d+$"},
         "document": {},
         "agent": {"type": "string"},
+        "principal": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {"team": {}, "roles": {}, "proof": {}, "on_behalf_of": {}},
+        },
         "history": {"type": "array"},
         "call": {"type": "object"},
         "expect": {
@@ -51,6 +58,7 @@ SCHEMA = {
                 "policies": {"type": "array"},
                 "certain": {"type": "boolean"},
                 "obligations": {"type": "array"},
+                "approval": {"type": "object"},
                 "operation": {"type": "string"},
                 "resources": {"type": "array"},
                 "environment": {"type": "string"},
@@ -75,7 +83,8 @@ def test_a_vector_holds(case: dict[str, Any]) -> None:
     for before, earlier in enumerate(case.get("history", [])):
         history.observe(request(case, earlier, policies, seconds=before))
     asked = request(case, case["call"], policies, seconds=case.get("after_seconds", 60))
-    decision = combine(policies.evaluate(asked, history), policy_version=policies.version)
+    found = verdicts(asked, policies, history, Posture())
+    decision = combine(found, policy_version=policies.version)
     told = told_of(asked, decision)
     assert {key: told[key] for key in case["expect"]} == case["expect"]
 
@@ -86,7 +95,8 @@ def request(case: dict[str, Any], call: dict[str, Any], policies: PolicySet, *, 
     run_id = call.pop("in_run", "run_1")
     agent = call.pop("by", case.get("agent", "billing"))
     context = Context(run_id=run_id, action_id="act_1", at=at, goal=call.pop("goal", ""))
-    return read_call(msgspec.convert(call, ActionCall), Principal(agent=agent), context, policies)
+    principal = msgspec.convert({**case.get("principal", {}), "agent": agent}, Principal)
+    return read_call(msgspec.convert(call, ActionCall), principal, context, policies)
 
 
 def told_of(asked: Request, decision: Decision) -> dict[str, Any]:
@@ -97,11 +107,18 @@ def told_of(asked: Request, decision: Decision) -> dict[str, Any]:
         "certain": first.certain,
         "policies": sorted({reason.policy for reason in decision.reasons if reason.policy}),
         "obligations": sorted(msgspec.to_builtins(owed)["type"] for owed in decision.obligations),
+        "approval": approval_of(decision),
         "operation": asked.action.operation.value,
         "resources": [resource.id for resource in asked.resources],
         "environment": asked.resources[0].environment.value,
         "facts": {name: fact.value for name, fact in asked.facts.items() if name in case_facts(asked)},
     }
+
+
+def approval_of(decision: Decision) -> dict[str, Any]:
+    owed = [one for one in decision.obligations if isinstance(one, Approval)]
+    plain = msgspec.to_builtins(owed[0]) if owed else {}
+    return {key: plain[key] for key in ("role", "team", "count", "four_eyes", "expires_seconds") if owed}
 
 
 def case_facts(asked: Request) -> set[str]:

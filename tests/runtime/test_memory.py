@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from clearance import Client
+from clearance.config import Settings
+from clearance.core.model import ActionCall, Actor, Principal
 from clearance.runtime import memory as memory_module
+from clearance.runtime.control_point import ControlPoint
+from clearance.wiring import assemble
 
 THREE_PER_RUN = {
     "name": "three",
@@ -116,3 +120,68 @@ def test_threads_cannot_pass_a_limit_together(client: Client) -> None:
         for thread in threads:
             thread.join()
     assert sum(counts) == 3
+
+
+def delegated(point: ControlPoint, times: int, *, agent: str = "helper") -> int:
+    """How many of so many actions pass that `agent` does for `a`."""
+    principal = Principal(agent=agent, on_behalf_of=(Actor(name="a"),))
+    call = ActionCall(action="get_page", agent=agent)
+    return sum(point.clear(call, principal, door="sdk").allowed for _ in range(times))
+
+
+def own(point: ControlPoint, times: int) -> int:
+    call = ActionCall(action="get_page", agent="a")
+    return sum(point.clear(call, Principal(agent="a"), door="sdk").allowed for _ in range(times))
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Callable[[], ControlPoint]]:
+    """Opens the store once more: a control point that knows nothing yet."""
+    assemblies = []
+
+    def another() -> ControlPoint:
+        assemblies.append(assemble(Settings(store=str(tmp_path / "s"))))
+        return assemblies[-1].control_point
+
+    another().policies.create(FIVE_PER_AGENT, by="person:x")
+    yield another
+    for assembly in assemblies:
+        assembly.close()
+
+
+def test_what_is_done_for_an_agent_counts_for_it_and_for_whoever_did_it(
+    opened: Callable[[], ControlPoint],
+) -> None:
+    point = opened()
+    assert delegated(point, 3) == 3
+    assert own(point, 1) == 1
+    assert delegated(point, 3, agent="another") == 1
+    assert own(point, 1) == 0
+    call = ActionCall(action="get_page", agent="helper")
+    assert sum(point.clear(call, Principal(agent="helper"), door="sdk").allowed for _ in range(5)) == 2
+
+
+def test_what_was_done_for_an_agent_is_remembered_after_a_restart_and_once(
+    opened: Callable[[], ControlPoint],
+) -> None:
+    assert delegated(opened(), 3) == 3
+    again = opened()
+    assert own(again, 9) == 2
+    assert delegated(again, 1) == 0
+    assert own(opened(), 1) == 0
+
+
+def test_what_another_control_point_clears_for_an_agent_counts_here_known_or_not(
+    opened: Callable[[], ControlPoint],
+) -> None:
+    one, two = opened(), opened()
+    assert own(one, 1) == 1  # `a` is known here, and not there
+    assert delegated(two, 1) == 1
+    assert delegated(two, 1, agent="third") == 1
+    assert own(one, 1) == 1
+    third = opened()
+    call = ActionCall(action="get_page", agent="stranger")
+    assert third.clear(call, Principal(agent="stranger"), door="sdk").allowed  # reads what was delegated
+    assert delegated(two, 1) == 1  # for `a`, which the third does not know yet
+    assert own(third, 1) == 0
+    assert own(one, 1) == 0

@@ -1,23 +1,26 @@
-"""`clearance agent`: agents and their keys, on the store itself. A secret is printed once."""
+"""`clearance agent`: the registry of agents, on the store itself."""
 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
-from clearance.adapters.identity import new_key
+from clearance.cli import agent_keys, agent_learn
+from clearance.cli.agent_keys import minute, say_key, state_of
+from clearance.cli.choices import choice_of
 from clearance.cli.output import json_option, say, say_json, say_table
+from clearance.cli.person_here import local_person
 from clearance.cli.target import Target, store_option
-from clearance.core.model import Agent, Credential, CredentialKind
-from clearance.errors import NotFoundError
-from clearance.ports import CredentialStore
+from clearance.cli.terminal_text import safe
+from clearance.core.model import Agent, AgentStatus, CredentialKind, Environment
+from clearance.ports import RunQuery
+from clearance.runtime.registry import CHANGEABLE
 from clearance.wiring import utc_now
 
 _NAME = re.compile(r"[\w.@:/+-]{1,128}")  # as the HTTP door takes them
-_MOST_DAYS = 3_650
 
 
 def agent_name(value: str) -> str:
@@ -29,36 +32,52 @@ def agent_name(value: str) -> str:
 
 @click.group()
 def agent() -> None:
-    """Register agents, make and revoke their keys. Works on the store itself.
+    """Register agents, make and revoke their keys, learn their scopes. Works on the store itself.
 
     \b
     Example:
-      clearance agent create billing
+      clearance agent create billing --owner ann --team payments
     """
 
 
-_expires = click.option(
-    "--expires-days", type=click.IntRange(1, _MOST_DAYS), help="The key ends after so many days."
-)
+for command in (*agent_keys.COMMANDS, agent_learn.learn):
+    agent.add_command(command)
+
+
+def _described(command: Any) -> Any:
+    """The options that say what an agent is; one that is left out changes nothing."""
+    options = (
+        click.option("--owner", help="The person who answers for it."),
+        click.option("--team", help="Its team: policies and brakes go by it."),
+        click.option("--purpose", help="What the agent is for."),
+        click.option("--environment", type=choice_of(Environment), help="Where it works."),
+        click.option("--version", help="Which release of it runs."),
+        click.option("--role", "roles", multiple=True, metavar="ROLE", help="A role of it; again for more."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @agent.command()
 @click.argument("name", type=agent_name)
-@click.option("--purpose", default="", help="What the agent is for.")
+@_described
 @json_option
 @store_option
 @click.pass_obj
-def create(target: Target, name: str, *, purpose: str, as_json: bool) -> None:
+def create(target: Target, /, name: str, *, as_json: bool, **described: Any) -> None:
     """Register an agent and print its key, this once.
 
     \b
     Example:
-      export CLEARANCE_API_KEY=$(clearance agent create billing)
+      export CLEARANCE_API_KEY=$(clearance agent create billing --team payments)
     """
+    by = local_person().name
     with target.store(is_new_fine=True) as store:
-        store.state.agents.add_agent(Agent(name=name, purpose=purpose, created_at=utc_now()))
-        text, key = _make_key(store.state.credentials, name)
-    _say_key(text, key, as_json=as_json)
+        new = replace(Agent(name=name, created_at=utc_now()), **_given(described))
+        store.registry.register(new, by=by)
+        text, key = store.keys.issue(name, by=by)
+    say_key(text, key, as_json=as_json)
 
 
 @agent.command("list")
@@ -66,136 +85,124 @@ def create(target: Target, name: str, *, purpose: str, as_json: bool) -> None:
 @store_option
 @click.pass_obj
 def list_agents(target: Target, *, as_json: bool) -> None:
-    """List agents by name.
+    """List every agent ever registered or seen, by name.
 
     \b
     Example:
       clearance agent list
     """
     with target.store() as store:
-        agents, keys = (
-            store.state.agents.agents(),
-            store.state.credentials.credentials(CredentialKind.AGENT_KEY),
-        )
+        agents, keys = store.registry.agents(), store.keys.list(kind=CredentialKind.AGENT_KEY)
     if as_json:
         say_json({"agents": agents})
-    elif agents:
-        rows = [(one.name, _minute(one.created_at), _valid(keys, one.name), one.purpose) for one in agents]
-        say_table(("agent", "created (UTC)", "keys", "purpose"), rows)
+        return
+    valid: dict[str, int] = {}
+    for key in keys:
+        valid[key.subject] = valid.get(key.subject, 0) + state_of(key).startswith("valid")
+    rows = [
+        (
+            one.name,
+            one.status.value,
+            one.team,
+            one.owner,
+            one.source.value,
+            str(valid.get(one.name, 0)),
+            one.purpose,
+        )
+        for one in agents
+    ]
+    if rows:
+        say_table(("agent", "status", "team", "owner", "source", "keys", "purpose"), rows)
     else:
         say("No agents.")
 
 
-@agent.command("key")
+@agent.command()
 @click.argument("name", type=agent_name)
-@_expires
 @json_option
 @store_option
 @click.pass_obj
-def key(target: Target, name: str, *, expires_days: int | None, as_json: bool) -> None:
-    """Make one more key for an agent and print it, this once. A name that is new is registered.
+def show(target: Target, name: str, *, as_json: bool) -> None:
+    """Show one agent: what is registered of it, its keys, and when it last began a run.
 
     \b
     Example:
-      clearance agent key billing --expires-days 30
-    """
-    with target.store(is_new_fine=True) as store:
-        if store.state.agents.agent(name) is None:
-            store.state.agents.add_agent(Agent(name=name, created_at=utc_now()))
-            click.echo(f"note: {name} is a new agent", err=True)
-        text, made = _make_key(store.state.credentials, name, expires_days=expires_days)
-    _say_key(text, made, as_json=as_json)
-
-
-@agent.command("keys")
-@click.argument("name", default="")
-@json_option
-@store_option
-@click.pass_obj
-def keys(target: Target, name: str, *, as_json: bool) -> None:
-    """List keys, of one agent or of all: never their secrets.
-
-    \b
-    Example:
-      clearance agent keys billing
+      clearance agent show billing
     """
     with target.store() as store:
-        if name and store.state.agents.agent(name) is None:
-            raise NotFoundError("There is no agent of this name.")
-        found = store.state.credentials.credentials(CredentialKind.AGENT_KEY, name)
+        found = store.registry.agent(name)
+        keys = store.keys.list(kind=CredentialKind.AGENT_KEY, subject=name)
+        runs = store.journal.runs(RunQuery(agent=name, limit=1))
+    last = runs[0].started_at if runs else None
     if as_json:
-        say_json({"keys": [_told(one) for one in found]})
-    elif found:
-        rows = [(one.credential_id, one.subject, _minute(one.created_at), _state(one)) for one in found]
-        say_table(("key id", "agent", "created (UTC)", "state"), rows)
-    else:
-        say("No keys.")
+        say_json({"agent": found, "keys": [agent_keys.told(key) for key in keys], "last_run_at": last})
+        return
+    told = {
+        "status": found.status.value,
+        "source": found.source.value,
+        "created": minute(found.created_at),
+        "owner": found.owner,
+        "team": found.team,
+        "roles": ", ".join(found.roles),
+        "environment": found.environment.value,
+        "version": found.version,
+        "purpose": found.purpose,
+        "keys": str(sum(state_of(key).startswith("valid") for key in keys)),
+        "last run": minute(last) if last else "",
+    }
+    say(safe(found.name))
+    for head, text in told.items():
+        say(f"  {head:<12}{safe(text) or '-'}")
 
 
 @agent.command()
-@click.argument("key_id")
+@click.argument("name", type=agent_name)
+@_described
 @json_option
 @store_option
 @click.pass_obj
-def revoke(target: Target, key_id: str, *, as_json: bool) -> None:
-    """Revoke a key, at once and for good.
+def change(target: Target, /, name: str, *, as_json: bool, **described: Any) -> None:
+    """Change what is registered of an agent. What is not named stays; --role replaces all roles.
 
     \b
     Example:
-      clearance agent revoke 4f1c09ab77de
+      clearance agent change billing --owner bob --version 2.1
+    """
+    given = _given(described)
+    if not given:
+        raise click.UsageError(f"name what to change: {', '.join(sorted(CHANGEABLE))}")
+    with target.store() as store:
+        changed = store.registry.change(name, by=local_person().name, **given)
+    if as_json:
+        say_json(changed)
+    else:
+        say(f"Changed {safe(changed.name)}: {', '.join(sorted(given))}.")
+
+
+@agent.command()
+@click.argument("name", type=agent_name)
+@json_option
+@store_option
+@click.pass_obj
+def retire(target: Target, name: str, *, as_json: bool) -> None:
+    """Retire an agent for good: its keys are revoked, and whatever it asks for is refused.
+
+    \b
+    Example:
+      clearance agent retire billing
     """
     with target.store() as store:
-        store.state.credentials.revoke_credential(key_id, utc_now())
-        revoked = store.state.credentials.credential(key_id)
-    assert revoked is not None
+        retired = store.registry.retire(name, by=local_person().name)
+    assert retired.status is AgentStatus.RETIRED
     if as_json:
-        say_json(_told(revoked))
+        say_json(retired)
     else:
-        say(f"Revoked key {revoked.credential_id} of {revoked.subject}.")
+        say(f"Retired {safe(retired.name)}; its keys are revoked.")
 
 
-def _make_key(
-    credentials: CredentialStore, name: str, *, expires_days: int | None = None
-) -> tuple[str, Credential]:
-    at = utc_now()
-    expires_at = at + timedelta(days=expires_days) if expires_days else None
-    text, stored = new_key(name, at=at, expires_at=expires_at)
-    credentials.add_credential(stored)
-    return text, stored
-
-
-def _say_key(text: str, made: Credential, *, as_json: bool) -> None:
-    """The key alone to stdout, for scripts; what to know about it to stderr."""
-    if as_json:
-        say_json({"key": text, **_told(made)})
-        return
-    click.echo(f"note: this key of {made.subject} is shown once; keep it now", err=True)
-    say(text)
-
-
-def _told(key: Credential) -> dict[str, Any]:
-    """A key without even the hash of its secret."""
-    return {
-        "key_id": key.credential_id,
-        "agent": key.subject,
-        "created_at": key.created_at,
-        "expires_at": key.expires_at,
-        "revoked_at": key.revoked_at,
-    }
-
-
-def _state(key: Credential) -> str:
-    if key.revoked_at is not None:
-        return f"revoked {_minute(key.revoked_at)}"
-    if key.expires_at is None:
-        return "valid"
-    word = "valid until" if key.expires_at > utc_now() else "expired"
-    return f"{word} {_minute(key.expires_at)}"
-
-
-def _valid(keys: list[Credential], name: str) -> str:
-    return str(sum(key.subject == name and _state(key).startswith("valid") for key in keys))
-
-
-def _minute(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M}"
+def _given(described: dict[str, Any]) -> dict[str, Any]:
+    """What was said on the command line, as fields of an Agent."""
+    given = {key: value for key, value in described.items() if value not in (None, ())}
+    if "environment" in given:
+        given["environment"] = Environment(given["environment"])
+    return given

@@ -29,7 +29,8 @@ _ROWS = {
     "classify": Row("clearance.cli.classify:classify", "Tell what a statement or a command would do."),
     "policy": Row("clearance.cli.policy:policy", "Check, test, explain and change policies."),
     "notices": Row("clearance.cli.notices:notices", "Send the notices that wait."),
-    "agent": Row("clearance.cli.agent:agent", "Register agents, make and revoke their keys."),
+    "agent": Row("clearance.cli.agent:agent", "Register agents, their keys, what they may do."),
+    "audit": Row("clearance.cli.audit:audit", "List what people did: agents, policies, answers."),
     "store": Row("clearance.cli.store:store", "Verify, measure and prune the store."),
     "version": Row("clearance.cli.version:version", "Print the version."),
 }

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from clearance.cli.output import json_option, say, say_json, say_table
+from clearance.cli.person_here import local_person
 from clearance.cli.target import Target, store_option
 from clearance.config import read_policy_files
 from clearance.core.policy import compile_policies, json_schema
@@ -15,7 +16,6 @@ from clearance.core.policy.located import plain
 from clearance.errors import PolicyError, Problem
 from clearance.ports import PolicyVersion
 
-_BY = "cli"
 _FILE = click.Path(path_type=Path)
 
 
@@ -55,7 +55,7 @@ def load(target: Target, file: Path, *, as_json: bool) -> None:
     """
     document = _read(file, target)
     with target.store(is_new_fine=True) as store:
-        version = store.control_point.policies.replace_all(document, by=_BY)
+        version = store.control_point.policies.replace_all(document, by=local_person().name)
     _say_version(version, as_json=as_json)
 
 
@@ -77,7 +77,7 @@ def add(target: Target, file: Path, *, as_json: bool) -> None:
             f"{file} holds {len(found)} policies and this adds one; `clearance policy load` replaces all."
         )
     with target.store(is_new_fine=True) as store:
-        version = store.control_point.policies.create(found[0], by=_BY)
+        version = store.control_point.policies.create(found[0], by=local_person().name)
     _say_version(version, as_json=as_json)
 
 
@@ -94,7 +94,7 @@ def delete(target: Target, name: str, *, as_json: bool) -> None:
       clearance policy delete mass_email
     """
     with target.store() as store:
-        version = store.control_point.policies.delete(name, by=_BY)
+        version = store.control_point.policies.delete(name, by=local_person().name)
     _say_version(version, as_json=as_json)
 
 

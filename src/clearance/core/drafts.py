@@ -26,8 +26,11 @@ from clearance.core.model import (
     Resource,
     Saved,
 )
+from clearance.core.policy.chain import delegators
 
 ADMINISTRATION_RUN = "administration"
+# The status of an action that one agent took for another: what was done for an agent is found by it.
+DELEGATED = "delegated"
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -123,6 +126,7 @@ def action(
         tool=tool,
         operation=request.action.operation.value,
         effect=decision.effect.value,
+        status=DELEGATED if delegators(request.principal) else "",
         body=msgspec.Raw(_ENCODER.encode(body)),
     )
 

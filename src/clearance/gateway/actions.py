@@ -8,6 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from clearance.core.drafts import ADMINISTRATION_RUN
 from clearance.core.model import ActionCall, CheckResult, Durability, OutcomeReport, OutcomeStatus, Record
 from clearance.core.model.wire import Name, Text
 from clearance.errors import NotFoundError
@@ -157,7 +158,7 @@ async def _run(asked: Asked) -> RunTold:
 async def _trace(asked: Asked) -> Records:
     records = await asyncio.to_thread(asked.door.assembly.journal.run, asked.path["run_id"])
     agent = asked.caller.only_agent()
-    if not records or (agent and records[0].agent != agent):
+    if not records or (agent and records[0].agent != agent) or not _may_read(asked, records[0].run_id):
         raise NotFoundError("There is no run of this id.")
     return Records(records)
 
@@ -177,7 +178,15 @@ async def _search(asked: Asked) -> Records:
         until=aware(wanted.until),
         limit=wanted.limit,
     )
-    return Records(await asyncio.to_thread(asked.door.assembly.journal.search, query))
+    records = await asyncio.to_thread(asked.door.assembly.journal.search, query)
+    return Records([record for record in records if _may_read(asked, record.run_id)])
+
+
+def _may_read(asked: Asked, run_id: str) -> bool:
+    """The administrative record is for those who audit."""
+    return run_id != ADMINISTRATION_RUN or (
+        asked.caller.person is not None and asked.caller.may(Access.AUDIT)
+    )
 
 
 def aware(moment: datetime | None) -> datetime | None:

@@ -20,6 +20,7 @@ from starlette.routing import Route
 from clearance.errors import AuthenticationError, ClearanceError, RequestError
 from clearance.gateway import (
     actions,
+    agent_keys,
     agents,
     authzen,
     brake,
@@ -51,6 +52,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *agents.ENDPOINTS,
     *brake.ENDPOINTS,
     *holds.ENDPOINTS,
+    *agent_keys.ENDPOINTS,
     *authzen.ENDPOINTS,
     *health.ENDPOINTS,
 )

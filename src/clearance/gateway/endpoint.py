@@ -76,12 +76,18 @@ class Caller:
                 "The key belongs to another agent than the request names; leave `agent` out."
             )
 
+    def may(self, access: Access) -> bool:
+        """Whether a person has a role for it, or an agent may ask."""
+        if self.person is None:
+            return access in _AGENTS_MAY
+        return bool(_ROLES[access].intersection(self.person.roles))
+
     def must(self, access: Access) -> None:
         """Raises ForbiddenError."""
         if self.person is None:
             if access not in _AGENTS_MAY:
                 raise ForbiddenError("An agent may not do this: it needs a person, or a service token.")
-        elif not _ROLES[access].intersection(self.person.roles):
+        elif not self.may(access):
             if access is Access.ACT:
                 raise ForbiddenError("Only agents act: use an agent's key.")
             needed = " or ".join(sorted(role.value for role in _ROLES[access]))

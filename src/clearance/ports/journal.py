@@ -82,7 +82,7 @@ class Journal(Protocol):
         """Every kept record of one action, in order."""
 
     def runs(self, query: RunQuery) -> list[RunSummary]:
-        """The runs that match, newest first."""
+        """The runs that match, newest first. The administrative record is none of them."""
 
     def search(self, query: RecordQuery) -> list[Record]:
         """The records that match, newest first."""

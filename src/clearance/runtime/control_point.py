@@ -97,8 +97,12 @@ class ControlPoint:
         posture: Callable[[], Posture] = Posture,
         known: Callable[[Principal], Principal] = lambda principal: principal,
         breakers: Breakers | None = None,
+        seen: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`known` adds to a principal what the registry says of it; `posture` is what is braked now."""
+        """`known` adds to a principal what the registry says of it; `posture` is what is braked now.
+
+        `seen` hears the name under which each run begins.
+        """
         self.journal = journal
         self.policies = policies
         self.systems = Systems() if systems is None else systems
@@ -107,6 +111,7 @@ class ControlPoint:
         self._breakers = breakers
         self._memory = Memory(journal, breakers)
         self.known_as = known
+        self._seen = seen
         self._posture = posture
         self._approvals = approvals
         self._mediator = Mediator(journal, self._memory, clock=clock, approvals=approvals, posture=posture)
@@ -125,9 +130,10 @@ class ControlPoint:
     def run_draft(
         self, *, agent: str, goal: str = "", run_id: str = "", parent_run_id: str = ""
     ) -> tuple[Run, Draft]:
-        """A run, and the record that starts it. Raises ConflictError when the id is taken."""
+        """A run, and the record that starts it. Raises ConflictError when the id is taken, StoreError."""
         if run_id and (run_id == ADMINISTRATION_RUN or self._known(run_id) is not None):
             raise ConflictError("A run of this id exists; leave `run_id` out to have one made.")
+        self._seen(agent)
         run = Run(run_id=run_id or self._new_id("run"), agent=agent, goal=goal)
         self._runs.put(run.run_id, run)
         self._memory.run_started(run.run_id)

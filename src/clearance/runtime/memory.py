@@ -12,9 +12,10 @@ from typing import Protocol
 
 import msgspec
 
-from clearance.core.drafts import ActionBody
+from clearance.core.drafts import DELEGATED, ActionBody
 from clearance.core.model import Action, Context, Operation, Record, RecordKind, Request
 from clearance.core.policy import History, PolicySet, Scope
+from clearance.core.policy.chain import delegators
 from clearance.ports import Journal, RecordQuery
 
 _RUNS_KEPT = 10_000  # about 1 KB each with a handful of stateful rules
@@ -42,6 +43,8 @@ class Memory:
         # Each with the journal's position up to which its past was read; later foreign records count.
         self._runs: OrderedDict[str, int] = OrderedDict()
         self._agents: dict[str, int] = {}
+        # What was done for agents that are not known yet; None: to be read when one is to be known.
+        self._delegated: dict[str, list[Record]] | None = None
 
     def history(self, policies: PolicySet, request: Request) -> History:
         """The history to judge this request by."""
@@ -54,7 +57,8 @@ class Memory:
         if Scope.RUN in self._scopes:
             self._know_run(request.context.run_id)
         if Scope.AGENT in self._scopes:
-            self._know_agent(request.principal.agent, request.context.at)
+            for agent in (request.principal.agent, *delegators(request.principal)):
+                self._know_agent(agent, request.context.at)
         return self._history
 
     def cleared(self, request: Request) -> None:
@@ -78,13 +82,17 @@ class Memory:
         self._history = History(policies)
         self._runs.clear()
         self._agents.clear()
+        self._delegated = None
 
     def _take_in_foreign(self) -> None:
         for record in self._foreign():
             if record.position > self._runs.get(record.run_id, record.position):
                 self._observe([record], Scope.RUN)
-            if record.position > self._agents.get(record.agent, record.position):
-                self._observe([record], Scope.AGENT)
+            for agent in _agents_of(record):
+                if record.position > self._agents.get(agent, record.position):
+                    self._observe([record], Scope.AGENT, agent=agent)
+                elif agent != record.agent and agent not in self._agents:
+                    self._delegated = None  # once this one is to be known, that is read anew
 
     def _foreign(self) -> list[Record]:
         records = self._journal.foreign()
@@ -107,20 +115,42 @@ class Memory:
             self._history.forget(Scope.RUN, oldest)
 
     def _know_agent(self, agent: str, at: datetime) -> None:
-        assert self._policies is not None
+        """Its own past, and what others did for it, in the order of the journal."""
         if agent in self._agents:
             return
+        done_for_it = self._done_for(agent, at)
+        records = {one.position: one for one in (*self._cleared_since(at, agent=agent), *done_for_it)}
+        self._agents[agent] = max(records, default=0)
+        self._observe((records[place] for place in sorted(records)), Scope.AGENT, agent=agent)
+
+    def _done_for(self, agent: str, at: datetime) -> list[Record]:
+        """What was delegated is read once for all agents: there is no index of on whose behalf."""
+        if self._delegated is None:
+            self._delegated = {}
+            for record in self._cleared_since(at, status=DELEGATED):
+                for other in _agents_of(record)[1:]:
+                    self._delegated.setdefault(other, []).append(record)
+        return self._delegated.pop(agent, [])
+
+    def _cleared_since(self, at: datetime, *, agent: str = "", status: str = "") -> list[Record]:
+        assert self._policies is not None
         # Never None: a rule over an agent's past has a window, or it is refused at load.
         since = at - timedelta(seconds=self._policies.looks_back_seconds(Scope.AGENT) or 0.0)
-        query = RecordQuery(agent=agent, kind=RecordKind.INTENT.value, since=since, limit=_MOST_RECORDS)
-        records = self._journal.search(query)
-        self._agents[agent] = records[0].position if records else 0
-        self._observe(reversed(records), Scope.AGENT)
+        kind = RecordKind.INTENT.value
+        query = RecordQuery(agent=agent, status=status, kind=kind, since=since, limit=_MOST_RECORDS)
+        return self._journal.search(query)
 
-    def _observe(self, records: Iterable[Record], scope: Scope) -> None:
+    def _observe(self, records: Iterable[Record], scope: Scope, *, agent: str = "") -> None:
         for record in records:
             if record.kind is RecordKind.INTENT:
-                self._history.observe(request_of(record), scope=scope)
+                self._history.observe(request_of(record), scope=scope, agent=agent)
+
+
+def _agents_of(record: Record) -> tuple[str, ...]:
+    """The agent that acted, then every other for whom it did."""
+    if record.status != DELEGATED:
+        return (record.agent,)
+    return (record.agent, *delegators(record.decoded_as(ActionBody).principal))
 
 
 def request_of(record: Record) -> Request:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from clearance.core.policy import Document, PolicySet, compile_policies, parse_value
 from clearance.errors import ConflictError, NotFoundError
@@ -14,16 +14,31 @@ from clearance.ports import PolicyStore, PolicyVersion
 _STORED = "<store>"
 
 
+class Record(Protocol):
+    """How a change of the policies is recorded. Raises StoreError, and then nothing changes."""
+
+    def __call__(self, act: str, *, by: str, target: str, details: dict[str, Any]) -> None: ...
+
+
 class PolicyBook:
     """Compiles what files and the store say. Every change is checked whole before it is stored."""
 
     def __init__(
-        self, store: PolicyStore, *, files: Sequence[Document] = (), clock: Callable[[], datetime]
+        self,
+        store: PolicyStore,
+        *,
+        files: Sequence[Document] = (),
+        clock: Callable[[], datetime],
+        record: Record | None = None,
     ) -> None:
-        """Raises PolicyError when what is stored and what the files say do not compile together."""
+        """`record` is told of each change before it takes effect (`Audit.record`).
+
+        Raises PolicyError when what is stored and what the files say do not compile together.
+        """
         self._store = store
         self._files = tuple(files)
         self._clock = clock
+        self._record = record
         self._lock = threading.Lock()
         self._revision = -1
         self._current = PolicySet.empty()
@@ -62,7 +77,7 @@ class PolicyBook:
                     )
             return {**document, "policies": [*document.get("policies", []), policy]}
 
-        return self._change(add, by=by)
+        return self._change(add, by=by, act="policy.create", target=_text(policy.get("name")))
 
     def replace(self, name: str, policy: dict[str, Any], *, by: str) -> PolicyVersion:
         """Put one policy in the place of the one of that name. Raises NotFoundError, PolicyError."""
@@ -73,7 +88,7 @@ class PolicyBook:
             policies[at] = policy
             return {**document, "policies": policies}
 
-        return self._change(swap, by=by)
+        return self._change(swap, by=by, act="policy.replace", target=name)
 
     def delete(self, name: str, *, by: str) -> PolicyVersion:
         """Take one policy out. Raises NotFoundError."""
@@ -83,20 +98,22 @@ class PolicyBook:
             policies = [policy for index, policy in enumerate(document["policies"]) if index != at]
             return {**document, "policies": policies}
 
-        return self._change(drop, by=by)
+        return self._change(drop, by=by, act="policy.delete", target=name)
 
     def replace_all(self, document: dict[str, Any], *, by: str, expected: int | None = None) -> PolicyVersion:
         """Store a whole document. With `expected`, only if that is still the newest version's number.
 
         Raises PolicyError, ConflictError.
         """
-        return self._change(lambda _: document, by=by, expected=expected)
+        return self._change(lambda _: document, by=by, act="policies.replace", expected=expected)
 
     def _change(
         self,
         edit: Callable[[dict[str, Any]], dict[str, Any]],
         *,
         by: str,
+        act: str,
+        target: str = "",
         expected: int | None = None,
     ) -> PolicyVersion:
         with self._lock:
@@ -109,6 +126,9 @@ class PolicyBook:
             if stored is not None and after == before:
                 return stored
             compiled = self._compile(after)
+            details = {"version": number + 1, "before": number, "policies": compiled.version}
+            if self._record is not None:
+                self._record(act, by=by, target=target, details=details)
             version = self._store.replace(after, expected=number, by=by, at=self._clock())
             self._current, self._revision = compiled, version.number
             return version
@@ -124,3 +144,7 @@ class PolicyBook:
         raise NotFoundError(
             f"No stored policy is named {name!r}; policies from files are changed in their files."
         )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,10 +1,13 @@
 """Least privilege: with a scope present, what no scope lists is refused."""
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from clearance.core.decide import combine
 from clearance.core.model import Effect, Mode, ReasonCode
 from clearance.core.policy import History
+from clearance.errors import PolicyError
 
 SCOPED = {
     "roles": {"support": {"may": [{"tool": "read_*"}, {"operation": "read", "resource": "crm.*"}]}},
@@ -120,3 +123,55 @@ def test_a_block_beats_a_scope_that_allows(compiled, make):
     assert decision.effect is Effect.DENY
     assert decision.reasons[0].policy == "no"
     assert all(reason.mode is Mode.ENFORCE for reason in decision.reasons)
+
+
+def learned(name="learned_bot", rule="allow", mode="enforce", **condition):
+    return {"name": name, "rule": rule, "mode": mode, "origin": "learned", "condition": condition}
+
+
+def test_a_refusal_by_a_learned_scope_names_it_and_a_way_out(compiled, make):
+    policies = compiled(learned(agent="bot", tool="read_file"))
+    (verdict,) = policies.evaluate(make(tool="drop", agent="bot"), History(policies))
+    assert "learned_bot" in verdict.message and "learn" in verdict.message
+    assert verdict.code is ReasonCode.NOT_IN_SCOPE and verdict.policy == "scope"
+
+
+_LEARNED = st.lists(
+    st.fixed_dictionaries(
+        {
+            "rule": st.sampled_from(["allow", "allow", "block", "alert", "require_approval", "snapshot"]),
+            "mode": st.sampled_from(["enforce", "shadow"]),
+            "origin": st.sampled_from(["learned", "generated"]),
+            "condition": st.one_of(
+                st.builds(lambda a, t: {"agent": a, "tool": t}, st.sampled_from("abc"), st.just("read_file")),
+                st.builds(lambda a, o: {"agent": a, "operation": o}, st.sampled_from("ab"), st.just("read")),
+                st.builds(lambda n: {"record_count_exceeds": n}, st.sampled_from([0, 5])),
+                st.just({}),
+            ),
+        }
+    ),
+    min_size=1,
+    max_size=4,
+).map(lambda many: [{"name": f"l{number}", **one} for number, one in enumerate(many)])
+
+
+def strictness(decision):
+    if decision.effect is Effect.ALLOW:
+        return (0, len(decision.obligations))
+    return (1 if decision.reasons[0].code is ReasonCode.APPROVAL_REQUIRED else 2, 0)
+
+
+@given(data=st.data(), more=_LEARNED)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_no_policy_that_nobody_wrote_makes_any_decision_milder(data, more, compiled, policy_lists, requests):
+    written = data.draw(policy_lists)
+    may = data.draw(st.sampled_from([None, [], [{"tool": "read_file"}], [{"operation": "send"}]]))
+    document = {"policies": written, "agents": {"a": {} if may is None else {"may": may}}}
+    try:
+        before, after = compiled(document), compiled({**document, "policies": [*written, *more]})
+    except PolicyError:
+        return
+    request = data.draw(requests)
+    without = combine(before.evaluate(request, History(before)))
+    together = combine(after.evaluate(request, History(after)))
+    assert strictness(together) >= strictness(without)

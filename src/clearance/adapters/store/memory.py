@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from clearance.adapters.store.checks import ChainCheck, Problems, RunCheck
 from clearance.adapters.store.intake import Accepted, accept
 from clearance.adapters.store.run_state import RunState, followed, stands
+from clearance.core.drafts import ADMINISTRATION_RUN
 from clearance.core.model import Draft, Durability, Record, RecordKind
 from clearance.core.model.record import GENESIS, seal
 from clearance.ports import (
@@ -69,7 +70,9 @@ class MemoryJournal:
         matching = [
             state
             for state in states
-            if query.agent in ("", state.agent) and (query.before is None or state.started_at < query.before)
+            if state.run_id != ADMINISTRATION_RUN
+            and query.agent in ("", state.agent)
+            and (query.before is None or state.started_at < query.before)
         ]
         matching.sort(key=lambda state: (state.started_at, state.run_id), reverse=True)
         return [state.summary() for state in matching[: max(query.limit, 0)]]

@@ -1,4 +1,4 @@
-"""Compiles conditions over what a request says of itself: agent, role, tool, operation, resource …"""
+"""Compiles conditions over what a request says of itself: agent, role, team, tool, operation, resource …"""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
 
-from clearance.core.model import Environment, Operation
+from clearance.core.model import Environment, Operation, Proof
 from clearance.core.model.names import canonical
+from clearance.core.policy.chain import chain_names
 from clearance.core.policy.condition import CHEAP, LOOPING, SEARCHING, Condition, shown
 from clearance.core.policy.located import Located
 from clearance.core.policy.matching import (
@@ -35,8 +36,10 @@ _SINGLE: dict[str, Callable[[View], Any]] = {
     "tool": attrgetter("tool"),
     "goal": attrgetter("request.context.goal"),
     "door": attrgetter("request.context.door"),
+    "team": attrgetter("request.principal.team"),
+    "proof": attrgetter("request.principal.proof.value"),
 }
-_GLOBBING = frozenset({"agent", "role", "tool", "resource"})
+_GLOBBING = frozenset({"agent", "role", "team", "on_behalf_of", "tool", "resource"})
 
 
 def attribute(key: Key, at: Located, *, reader: Reader, vocabulary: Vocabulary) -> Condition | None:
@@ -48,8 +51,15 @@ def attribute(key: Key, at: Located, *, reader: Reader, vocabulary: Vocabulary) 
             return _environment(key, at, reader)
         case "action":
             return _action(key, at, reader, vocabulary)
+        case "proof" if not _are_proofs(key, at, reader):
+            return None
         case _:
             return _textual(key, at, reader, vocabulary)
+
+
+def _are_proofs(key: Key, at: Located, reader: Reader) -> bool:
+    read = [reader.choice(child, Proof, key.written) for child in reader.values(at, key.written)]
+    return bool(read) and None not in read
 
 
 def _operation(key: Key, at: Located, reader: Reader) -> Condition | None:
@@ -266,6 +276,16 @@ def _role(accepts: Accepts, *, is_negated: bool) -> _Plural:
     return test, lambda view: list(view.roles), ""
 
 
+def _on_behalf_of(accepts: Accepts, *, is_negated: bool) -> _Plural:
+    """Whoever acts for nobody is "not in" every list."""
+    held, other = (FALSE, TRUE) if is_negated else (TRUE, FALSE)
+
+    def test(view: View) -> int:
+        return held if any(accepts(name) for name in chain_names(view.request.principal)) else other
+
+    return test, lambda view: list(chain_names(view.request.principal)), ""
+
+
 def _resource_kind(accepts: Accepts, *, is_negated: bool) -> _Plural:
     def test(view: View) -> int:
         return TRUE if any(accepts(one.kind) is not is_negated for one in view.resources) else FALSE
@@ -291,7 +311,9 @@ def _resource(accepts: Accepts, *, is_negated: bool) -> _Plural:
         return UNKNOWN if known == FALSE and spellings.has_unreadable else known
 
     def is_other(view: View) -> int:
-        return max((TRUE - truth(*one) for one in view.spellings.of_each), default=FALSE)
+        spellings = view.spellings
+        known = max((TRUE - truth(*one) for one in spellings.of_each), default=FALSE)
+        return UNKNOWN if known == FALSE and spellings.has_unreadable else known
 
     test = is_other if is_negated else is_some
     return test, lambda view: [one.id[:120] for one in view.resources], _ENVIRONMENT_REMEDY
@@ -310,6 +332,7 @@ def _domain(accepts: Accepts, *, is_negated: bool) -> _Plural:
 
 _PLURAL: dict[str, Callable[..., _Plural]] = {
     "role": _role,
+    "on_behalf_of": _on_behalf_of,
     "resource": _resource,
     "resource_kind": _resource_kind,
     "domain": _domain,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _MAX_LENGTH = 4_000
-_TEXTS = ("agent", "tool", "operation", "environment", "goal", "run_id", "door")
+_TEXTS = ("agent", "tool", "operation", "environment", "goal", "run_id", "door", "team", "proof")
 _REMEDY = "the expression under `when` met a value that is not known or not of the kind it compares"
 
 
@@ -57,6 +57,7 @@ def _program(source: str, at: Located, reader: Reader) -> Any:
     variables = {
         **dict.fromkeys(_TEXTS, text),
         "roles": cel.Type.List(text),
+        "on_behalf_of": cel.Type.List(text),
         "resources": cel.Type.List(cel.Type.Map(text, text)),
         "arguments": cel.Type.Map(text, dynamic),
         "facts": cel.Type.Map(text, dynamic),

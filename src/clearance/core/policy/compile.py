@@ -17,7 +17,7 @@ from clearance.core.policy.conditions import ConditionCompiler
 from clearance.core.policy.evaluate import Policy, PolicySet
 from clearance.core.policy.located import Located, plain
 from clearance.core.policy.obligations import obligation
-from clearance.core.policy.parse import Declarations, Document, Holder, PolicyEntry, declare
+from clearance.core.policy.parse import Declarations, Document, Holder, Origin, PolicyEntry, declare
 from clearance.core.policy.problems import ProblemCode
 from clearance.core.policy.reading import Reader, did_you_mean, excerpt, in_order
 from clearance.core.policy.scopes import SUBJECT_ATTRIBUTES, AllowList
@@ -167,7 +167,7 @@ def _with_when(condition: Condition, entry: PolicyEntry, reader: Reader) -> Cond
 
 
 def _allow_policy(entry: PolicyEntry, compiler: ConditionCompiler, reader: Reader) -> AllowList:
-    """An allow policy as a scope: its agent and role keys say for whom, the rest what."""
+    """An allow policy as a scope: its keys about agent, role and team say for whom, the rest what."""
     at = entry.condition
     fields = at.value if at is not None and isinstance(at.value, dict) else {}
     about_subject = {key for key in fields if compiler.attribute_of(key) in SUBJECT_ATTRIBUTES}
@@ -181,6 +181,7 @@ def _allow_policy(entry: PolicyEntry, compiler: ConditionCompiler, reader: Reade
         subject=condition,
         entries=(what,),
         mode=entry.mode,
+        narrows=entry.origin is not Origin.WRITTEN,
         agents=_exact(condition, "agent"),
     )
 

@@ -97,9 +97,7 @@ class PolicySet:
             for test, policy in candidates
             if (truth := test(view)) and (truth == TRUE or not policy.skips_unknown)
         ]
-        scoped = self.scopes.verdict(view)
-        if scoped is not None:
-            verdicts.append(scoped)
+        verdicts += self.scopes.verdicts(view)
         return verdicts
 
     def view(self, request: Request, history: History) -> View:

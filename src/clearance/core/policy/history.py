@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from clearance.core.model import Operation, Request
+from clearance.core.policy.chain import as_each_of_chain, delegators
 from clearance.core.policy.view import Scope, View
 from clearance.core.policy.windows import Window
 
@@ -31,19 +32,36 @@ class History:
         self._windows: dict[tuple[Scope, str], dict[str, Window]] = {}
         self.watch_ids = frozenset(watch.id for watch in policies.watches)
 
-    def observe(self, request: Request, *, scope: Scope | None = None) -> None:
+    def observe(self, request: Request, *, scope: Scope | None = None, agent: str = "") -> None:
         """Remember a cleared action: in every watch whose match is not FALSE, of this scope or of both.
 
-        The agent's and the run's past count as known from here on.
+        It counts for its run once, and for every agent of its chain; with `agent`, for that one only. Whose
+        past it is counts as known from here on.
         """
         if not self._scopes:
             return
-        view = View(request, roles=self._policies.roles_for(request.principal))
+        views = self._views(request)
+        acting = [view for view in views if agent in ("", view.agent)]
         for one in self._scopes if scope is None else self._scopes & {scope}:
-            self.begin(one, view.key_of(one))
-        for watch in self._watching[view.operation]:
-            if scope in (None, watch.scope) and watch.match.test(view):
+            for view in acting:
+                self.begin(one, view.key_of(one))
+        for watch in self._watching[views[0].operation]:
+            if scope not in (None, watch.scope):
+                continue
+            matching = [view for view in acting if watch.match.test(view)]
+            for view in matching if watch.scope is Scope.AGENT else matching[:1]:
                 self._feed(watch, view)
+
+    def _views(self, request: Request) -> list[View]:
+        """The action as its agent did it, then as each other agent of its chain would have."""
+        asked = [request]
+        others = set(delegators(request.principal))
+        if others:
+            for one in as_each_of_chain(request):
+                if one.principal.agent in others:
+                    others.discard(one.principal.agent)
+                    asked.append(one)
+        return [View(one, roles=self._policies.roles_for(one.principal)) for one in asked]
 
     def _feed(self, watch: Watch, view: View) -> None:
         windows = self._windows[watch.scope, view.key_of(watch.scope)]

@@ -1,4 +1,4 @@
-"""Reads what a policy owes when it fires: `redact`, `limit`, and the obligation of each rule."""
+"""Reads what a policy owes when it fires: `redact`, `limit`, `approval`, and the obligation of each rule."""
 
 from __future__ import annotations
 
@@ -6,23 +6,26 @@ from msgspec import Struct
 
 from clearance.core.model import Approval, Limit, Notify, Obligation, Rule, Snapshot, Transform
 from clearance.core.model.patterns import NAMED
+from clearance.core.policy.approvers import Asked, read_asked
 from clearance.core.policy.located import Located
 from clearance.core.policy.problems import ProblemCode
 from clearance.core.policy.reading import Reader, did_you_mean, excerpt
 from clearance.core.policy.values import is_path
 
-_PARTS = {"redact": Rule.REDACT, "limit": Rule.LIMIT}
+_PARTS = {"redact": Rule.REDACT, "limit": Rule.LIMIT, "approval": Rule.REQUIRE_APPROVAL}
+_NEEDED = frozenset({"redact", "limit"})
 _LIMITS = ("timeout_seconds", "result_items", "result_bytes")
 
 
 class Owed(Struct, frozen=True, kw_only=True):
-    """The parts of a Transform or a Limit as written."""
+    """The parts of a Transform, a Limit or an Approval as written."""
 
     paths: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
     timeout_seconds: float | None = None
     result_items: int | None = None
     result_bytes: int | None = None
+    asked: Asked = Asked()
 
 
 def obligation(rule: Rule, owed: Owed, *, policy: str, message: str) -> Obligation | None:
@@ -31,7 +34,15 @@ def obligation(rule: Rule, owed: Owed, *, policy: str, message: str) -> Obligati
         case Rule.ALERT:
             return Notify(policy=policy, message=message)
         case Rule.REQUIRE_APPROVAL:
-            return Approval(policy=policy, message=message)
+            return Approval(
+                policy=policy,
+                message=message,
+                role=owed.asked.role,
+                team=owed.asked.team,
+                count=owed.asked.count,
+                four_eyes=owed.asked.four_eyes,
+                expires_seconds=owed.asked.expires_seconds,
+            )
         case Rule.SNAPSHOT:
             return Snapshot(policy=policy)
         case Rule.REDACT:
@@ -48,18 +59,20 @@ def obligation(rule: Rule, owed: Owed, *, policy: str, message: str) -> Obligati
 
 
 def read_owed(rule: Rule | None, at: Located, fields: dict[str, Located], reader: Reader) -> Owed:
-    """`redact` stands in a redact policy and nowhere else; `limit` likewise."""
+    """`redact`, `limit` and `approval` each stand in a policy of their rule and nowhere else."""
     for key, owner in _PARTS.items():
         if key in fields and rule not in (owner, None):
             message = f"{key} has its place in a policy with rule: {owner.value} only."
             reader.refuse(ProblemCode.MISPLACED_KEY, message, fields[key])
-        if key not in fields and rule is owner:
+        if key in _NEEDED and key not in fields and rule is owner:
             message = f"A policy with rule: {owner.value} needs {key}: what to {owner.value}."
             reader.refuse(ProblemCode.MISSING_KEY, message, at)
     if rule is Rule.REDACT and "redact" in fields:
         return _redact(fields["redact"], reader)
     if rule is Rule.LIMIT and "limit" in fields:
         return _limit(fields["limit"], reader)
+    if rule is Rule.REQUIRE_APPROVAL and "approval" in fields:
+        return Owed(asked=read_asked(fields["approval"], reader))
     return Owed()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
@@ -32,10 +33,20 @@ POLICY_KEYS = (
     "redact",
     "limit",
     *BREAKER_KEYS,
+    "approval",
+    "origin",
 )
 # What verdicts of scopes are called; a policy of that name could be taken for one.
 SCOPE_NAME = "scope"
 _MAX_MESSAGE = 1_000
+
+
+class Origin(StrEnum):
+    """Who a policy is from. Only what a person wrote can open anything; the others narrow."""
+
+    WRITTEN = "written"
+    LEARNED = "learned"
+    GENERATED = "generated"
 
 
 class Document(Struct, frozen=True):
@@ -60,6 +71,7 @@ class PolicyEntry(Struct, frozen=True, kw_only=True):
     when: Located | None
     owed: Owed
     breaking: Breaking | None = None
+    origin: Origin = Origin.WRITTEN
 
 
 class Holder(Struct, frozen=True, kw_only=True):
@@ -187,6 +199,7 @@ def _declare_policy(at: Located, declarations: Declarations, reader: Reader) -> 
         reader.refuse(ProblemCode.BAD_VALUE, message, fields["name"])
     rule = reader.choice(fields["rule"], Rule, "rule") if "rule" in fields else None
     mode = reader.choice(fields["mode"], Mode, "mode") if "mode" in fields else Mode.ENFORCE
+    origin = reader.choice(fields["origin"], Origin, "origin") if "origin" in fields else Origin.WRITTEN
     skips_unknown = _skips_unknown(rule, fields, reader)
     texts = {key: _text(key, fields, reader) for key in ("message", "description")}
     owed = read_owed(rule, at, fields, reader)
@@ -203,6 +216,7 @@ def _declare_policy(at: Located, declarations: Declarations, reader: Reader) -> 
             when=fields.get("when"),
             owed=owed,
             breaking=read_breaking(rule, at, fields, reader),
+            origin=origin or Origin.LEARNED,
         )
     )
 

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
-from clearance.core.model import Environment, Family, Mode, Operation, Rule
+from clearance.core.model import Environment, Family, Mode, Operation, Proof, Rule
 from clearance.core.model.patterns import NAMED
+from clearance.core.policy.approvers import APPROVING, MOST_APPROVERS, MOST_SECONDS
 from clearance.core.policy.breaker import Per
 from clearance.core.policy.breaking import KEYS as BREAKER_KEYS
 from clearance.core.policy.breaking import Then
-from clearance.core.policy.parse import VERSION
+from clearance.core.policy.parse import VERSION, Origin
 from clearance.core.policy.view import Scope
 from clearance.core.policy.vocabulary import ALIASES, ATTRIBUTES, BUILT_IN_FACTS
 from clearance.core.policy.watch import MAX_COUNTED
@@ -39,6 +40,9 @@ _ABOUT_ATTRIBUTES = {
     "domain": "Host that the action reaches; *.example.org means every host below it.",
     "goal": "Goal of the run, as its program stated it.",
     "door": "The door through which the action came: sdk, http …",
+    "team": "The agent's team, as registered; globs allowed.",
+    "on_behalf_of": "Anybody for whom the agent acts: agent, person:NAME or service:NAME; globs allowed.",
+    "proof": "How the agent's name was proven.",
     "operation": "The verb of the action.",
     "action": "A verb, an everyday word (send_email), or a tool; globs allowed.",
     "environment": "Where a resource lives. Unknown counts as production, uncertainly.",
@@ -171,8 +175,8 @@ def _tool() -> Schema:
     }
 
 
-def _policy() -> Schema:
-    redact = _object(
+def _redact() -> Schema:
+    return _object(
         "For rule redact: what is taken out.",
         {
             "arguments": {**_TEXTS, "description": "Argument paths, replaced whole."},
@@ -180,8 +184,11 @@ def _policy() -> Schema:
         },
         minProperties=1,
     )
+
+
+def _limit() -> Schema:
     whole = {"type": "integer", "minimum": 0}
-    limit = _object(
+    return _object(
         "For rule limit: the bounds within which the action runs.",
         {
             "timeout_seconds": {"type": "number", "exclusiveMinimum": 0, "description": "Seconds."},
@@ -190,6 +197,9 @@ def _policy() -> Schema:
         },
         minProperties=1,
     )
+
+
+def _policy() -> Schema:
     return _object(
         "One policy.",
         {
@@ -204,8 +214,10 @@ def _policy() -> Schema:
                 "enum": ["match", "skip"],
                 "description": "What to do when the condition cannot be known. Default: match.",
             },
-            "redact": redact,
-            "limit": limit,
+            "redact": _redact(),
+            "limit": _limit(),
+            "approval": _approval(),
+            "origin": _enum(Origin, "Who it is from. One that nobody wrote only narrows."),
             "trips": _trips(),
             "then": _enum(Then, "For rule circuit_breaker: what is set."),
             "for_seconds": {
@@ -216,7 +228,12 @@ def _policy() -> Schema:
             "per": _enum(Per, "For rule circuit_breaker: who is counted and stopped. Default: agent."),
         },
         required=["name", "rule"],
-        allOf=[_needs("redact"), _needs("limit"), _breaker_keys()],
+        allOf=[
+            _needs("redact"),
+            _needs("limit"),
+            _only_with("approval", "require_approval"),
+            _breaker_keys(),
+        ],
     )
 
 
@@ -248,6 +265,30 @@ def _trips() -> Schema:
         required=["within_seconds"],
         oneOf=[{"required": [measure]} for measure in measures],
     )
+
+
+def _approval() -> Schema:
+    return _object(
+        "For rule require_approval: whose yes, how many, and until when.",
+        {
+            "role": {"enum": list(APPROVING), "description": "Role that an approver has."},
+            "team": {**_TEXT, "maxLength": 200, "description": "Team that an approver is of."},
+            "count": {"type": "integer", "minimum": 1, "maximum": MOST_APPROVERS, "description": "People."},
+            "four_eyes": {"type": "boolean", "description": "Not whoever asked, and not the agent's owner."},
+            "expires_seconds": {
+                "type": "number",
+                "exclusiveMinimum": 0,
+                "maximum": MOST_SECONDS,
+                "description": "Not answered by then is a no.",
+            },
+        },
+        minProperties=1,
+    )
+
+
+def _only_with(key: str, rule: str) -> Schema:
+    is_rule = {"properties": {"rule": {"const": rule}}}
+    return {"if": is_rule, "else": {"not": {"required": [key]}}}
 
 
 def _needs(rule: str) -> Schema:
@@ -292,6 +333,8 @@ def _attribute(name: str, about: str) -> Schema:
             return _one_or_more([member.value for member in Operation], about)
         case "environment":
             return _one_or_more([member.value for member in Environment], about)
+        case "proof":
+            return _one_or_more([member.value for member in Proof], about)
         case "action":
             examples = [*(member.value for member in Operation), *ALIASES]
             return {**_TEXTS, "description": about, "examples": examples}

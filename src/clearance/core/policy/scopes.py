@@ -13,20 +13,22 @@ from clearance.core.policy.truth import FALSE, TRUE, UNKNOWN
 from clearance.core.policy.view import View
 from clearance.core.policy.wording import clipped
 
-SUBJECT_ATTRIBUTES = frozenset({"agent", "role"})
+SUBJECT_ATTRIBUTES = frozenset({"agent", "role", "team"})
 
 
 class AllowList(Struct, frozen=True, kw_only=True):
     """One scope: for whom (`subject`), and what they may do (any of `entries`; none: nothing).
 
     `agents` and `roles` are the exact names to which the subject is limited, for finding it quickly;
-    both empty: it has to be asked of everybody.
+    both empty: it has to be asked of everybody. One that only `narrows` opens nothing: whatever else lists an
+    action, it has to list it too.
     """
 
     name: str
     subject: Condition
     entries: tuple[Condition, ...]
     mode: Mode = Mode.ENFORCE
+    narrows: bool = False
     agents: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
 
@@ -64,20 +66,34 @@ class Scopes:
         unique = {id(one): one for one in found}.values()
         return sorted((one for one in unique if one.applies(view)), key=lambda one: one.name)
 
-    def verdict(self, view: View) -> Verdict | None:
-        """IN_SCOPE, NOT_IN_SCOPE, or None when no scope applies. A shadow scope only says, and never lets."""
+    def verdicts(self, view: View) -> list[Verdict]:
+        """IN_SCOPE or NOT_IN_SCOPE where a scope applies; a shadow scope only says, and never lets."""
         if not self.lists:
-            return None
+            return []
         applying = self.applying(view)
-        enforced = [one for one in applying if one.mode is Mode.ENFORCE]
-        for one in enforced:
-            if one.truth(view) == TRUE:
-                return _in_scope(one.name)
-        if enforced:
-            return _not_in_scope(enforced, Mode.ENFORCE, view)
-        if applying and not any(one.truth(view) == TRUE for one in applying):
-            return _not_in_scope(applying, Mode.SHADOW, view)
-        return None
+        opening = [one for one in applying if not one.narrows]
+        found = _opened(opening, view)
+        missing = [one for one in applying if one.narrows and one.truth(view) != TRUE]
+        for mode in Mode:
+            beyond = [one for one in missing if one.mode is mode]
+            if beyond:
+                found.append(_beyond(beyond, mode, view))
+        if not found:
+            found += [_in_scope(one.name) for one in applying if one.mode is Mode.ENFORCE][:1]
+        return found
+
+
+def _opened(applying: Sequence[AllowList], view: View) -> list[Verdict]:
+    """What the scopes that people wrote say: one of them has to list the action."""
+    enforced = [one for one in applying if one.mode is Mode.ENFORCE]
+    for one in enforced:
+        if one.truth(view) == TRUE:
+            return [_in_scope(one.name)]
+    if enforced:
+        return [_not_in_scope(enforced, Mode.ENFORCE, view)]
+    if applying and not any(one.truth(view) == TRUE for one in applying):
+        return [_not_in_scope(applying, Mode.SHADOW, view)]
+    return []
 
 
 def _in_scope(name: str) -> Verdict:
@@ -91,13 +107,31 @@ def _in_scope(name: str) -> Verdict:
 
 
 def _not_in_scope(applying: Sequence[AllowList], mode: Mode, view: View) -> Verdict:
-    unknown = [one for one in applying if one.truth(view) == UNKNOWN]
+    return _refusal(
+        applying,
+        mode,
+        view,
+        why="no scope lists it.",
+        remedy=f'To ask for it, have an operator add {{tool: "{view.tool[:120]}"}} to what the agent may do.',
+    )
+
+
+def _beyond(missing: Sequence[AllowList], mode: Mode, view: View) -> Verdict:
+    named = ", ".join(f'"{clipped(one.name)}"' for one in missing)
+    return _refusal(
+        missing,
+        mode,
+        view,
+        why=f"it is beyond what was learned of it ({named}).",
+        remedy="To ask for it, have an operator learn the agent's scope anew, or delete that policy.",
+    )
+
+
+def _refusal(lists: Sequence[AllowList], mode: Mode, view: View, *, why: str, remedy: str) -> Verdict:
+    unknown = [one for one in lists if one.truth(view) == UNKNOWN]
     tool, operation = clipped(view.request.action.tool), view.operation
     verb = "an unknown operation" if operation is Operation.UNKNOWN else operation.value
-    message = (
-        f'Agent "{clipped(view.agent)}" may not do this ({verb} with tool "{tool}"): no scope lists it. '
-        f'To ask for it, have an operator add {{tool: "{view.tool[:120]}"}} to what the agent may do.'
-    )
+    message = f'Agent "{clipped(view.agent)}" may not do this ({verb} with tool "{tool}"): {why} {remedy}'
     causes = sorted({cause for one in unknown for entry in one.entries for cause in remedies(entry, view)})
     if causes:
         message = f"{message} It might be listed, but {'; '.join(causes)}."

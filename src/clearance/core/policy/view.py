@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from clearance.core.model import Environment, Operation, Request, Resource
 from clearance.core.model.names import canonical
+from clearance.core.policy.chain import chain_names
 
 if TYPE_CHECKING:
     from clearance.core.policy.history import History
@@ -183,6 +184,9 @@ def _variables(view: View) -> dict[str, Any]:
     known = {
         "agent": view.agent,
         "roles": list(view.roles),
+        "team": view.request.principal.team,
+        "on_behalf_of": list(chain_names(view.request.principal)),
+        "proof": view.request.principal.proof.value,
         "tool": view.tool,
         "resources": [_resource_map(resource) for resource in view.resources],
         "arguments": view.request.action.arguments,

@@ -11,6 +11,7 @@ from clearance.adapters.store.run_state import RunState
 from clearance.adapters.store.sqlite.readers import Readers
 from clearance.adapters.store.sqlite.rows import SELECT_RECORDS, SELECT_RUNS, micros, record_of, run_of
 from clearance.adapters.store.sqlite.segments import Segments, end_of
+from clearance.core.drafts import ADMINISTRATION_RUN
 from clearance.core.model import Record, RecordKind
 from clearance.ports import RecordQuery, RunQuery, RunSummary
 
@@ -52,7 +53,9 @@ class Queries:
 
     def runs(self, query: RunQuery) -> list[RunSummary]:
         """A run of several segments is told by the newest, whose line carries on the earlier ones."""
-        clauses: dict[str, Any] = {"agent = ?": query.agent} if query.agent else {}
+        clauses: dict[str, Any] = {"run_id <> ?": ADMINISTRATION_RUN}
+        if query.agent:
+            clauses["agent = ?"] = query.agent
         if query.before is not None:
             clauses["started_at < ?"] = micros(query.before)
         select = f"{SELECT_RUNS}{_where(clauses)} ORDER BY started_at DESC, run_id DESC LIMIT ?"
