@@ -31,6 +31,12 @@ _ROWS = {
     "notices": Row("clearance.cli.notices:notices", "Send the notices that wait."),
     "agent": Row("clearance.cli.agent:agent", "Register agents, their keys, what they may do."),
     "audit": Row("clearance.cli.audit:audit", "List what people did: agents, policies, answers."),
+    "brake": Row("clearance.cli.brake:brake", "List what is stopped."),
+    "pause": Row("clearance.cli.brake:pause", "Stop an agent, a team, a tool, or all."),
+    "quarantine": Row("clearance.cli.brake:quarantine", "Pause, and void what was approved before."),
+    "resume": Row("clearance.cli.brake:resume", "Let what was stopped go on."),
+    "break-glass": Row("clearance.cli.brake:break_glass", "Open emergency access; raises an alarm."),
+    "end-glass": Row("clearance.cli.brake:end_glass", "End emergency access before its time."),
     "store": Row("clearance.cli.store:store", "Verify, measure and prune the store."),
     "version": Row("clearance.cli.version:version", "Print the version."),
 }

@@ -37,6 +37,7 @@ from clearance.gateway.errors import answer_to
 from clearance.gateway.presented import presented
 from clearance.ports import Presented
 from clearance.runtime.hold_watch import HoldWatch
+from clearance.runtime.late import record_missing
 from clearance.runtime.loop_writer import LoopWriter
 from clearance.runtime.sweep import close_overdue
 from clearance.wiring import Assembly, utc_now
@@ -92,6 +93,11 @@ class Application:
                 return await self._hot(actions.OUTCOME, names, scope, receive, send)
         return await self._rest(scope, receive, send)
 
+    def end(self) -> None:
+        """Let nobody wait any longer: the server is about to stop."""
+        self._door.ending.set()
+        self._door.watch.is_closing = True
+
     async def _hot(
         self, endpoint: Endpoint, names: dict[str, str], scope: Scope, receive: Receive, send: Send
     ) -> None:
@@ -99,10 +105,6 @@ class Application:
         length = (b"content-length", str(len(body)).encode())
         await send({"type": "http.response.start", "status": status, "headers": [_JSON, length]})
         await send({"type": "http.response.body", "body": body})
-
-    def shut(self) -> None:
-        """End whoever waits or follows, so that the server can end. From a signal handler too."""
-        self._door.watch.is_closing = True
 
     def _route(self, endpoint: Endpoint) -> Route:
         async def handle(request: Request) -> Response:
@@ -197,9 +199,20 @@ class Application:
             except ClearanceError as error:
                 _LOG.error("the sweep of unreported actions failed (%s)", error.code)
                 continue
+            await self._record_late()
+            await self._record_late()
             if closed:
                 await asyncio.to_thread(self._assembly.recovery.settle_closed, closed)
                 _LOG.warning("%d actions were never reported; closed as unknown", len(closed))
+
+    async def _record_late(self) -> None:
+        """What was stopped while the journal was down comes into the record, late."""
+        brake, state, journal = self._assembly.brake, self._assembly.state, self._assembly.journal
+        try:
+            await asyncio.to_thread(brake.record_late)
+            await asyncio.to_thread(record_missing, state.brakes, journal, clock=utc_now)
+        except ClearanceError as error:
+            _LOG.error("stops could not be recorded late (%s)", error.code)
 
 
 def _query(endpoint: Endpoint, given: list[tuple[str, str]]) -> Any:

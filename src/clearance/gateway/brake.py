@@ -68,7 +68,9 @@ async def _state(asked: Asked) -> BrakeState:
     brake = asked.door.assembly.brake
     ends = time.monotonic() + wanted.wait
     # Another process may have changed it, so there is no event to wait for; asking costs microseconds.
-    while (revision := brake.revision()) == wanted.since and time.monotonic() < ends:  # noqa: ASYNC110
+    while (revision := brake.revision()) == wanted.since and time.monotonic() < ends:
+        if asked.door.ending.is_set():
+            break
         await asyncio.sleep(_LOOK_SECONDS)
     posture = brake.posture()
     if asked.caller.person is None:

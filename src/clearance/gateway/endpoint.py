@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -105,6 +106,7 @@ class Door:
     assembly: Assembly
     writer: LoopWriter
     watch: HoldWatch
+    ending: threading.Event = field(default_factory=threading.Event)  # set when the server is told to stop
 
 
 @dataclass(frozen=True, slots=True)

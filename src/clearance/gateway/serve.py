@@ -15,7 +15,7 @@ from clearance.gateway.app import Application
 from clearance.wiring import Assembly
 
 _DRAIN_SECONDS = 20
-_NOT_STARTED = 3  # uvicorn's own code for it
+_NOT_STARTED = 3  # the port is taken, say; uvicorn has said so
 # Net allocations before each generation is collected. Requests leave no cycles behind: at the defaults a full
 # collection held up every connection for 9 ms, one and a half times a second (64 connections, two cores).
 _COLLECT_AFTER = (10_000, 20, 50)
@@ -55,12 +55,12 @@ def serve(assembly: Assembly, settings: Settings) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Lets those who wait go when it is told to stop: a stream would hold up the end."""
+    """Tells the application when it is told to stop: who waits for a change need not be waited for."""
 
     def __init__(self, config: uvicorn.Config, app: Application) -> None:
         super().__init__(config)
         self._app = app
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._app.shut()
+        self._app.end()
         super().handle_exit(sig, frame)
