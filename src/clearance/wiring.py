@@ -112,7 +112,7 @@ def assemble(settings: Settings) -> Assembly:
     )
     recovery, closed = Recovery(point), close_left_behind(journal, utc_now)
     recovery.settle_closed(closed)
-    holds.expire()
+    holds.catch_up()
     return Assembly(
         settings=settings,
         control_point=point,

@@ -11,7 +11,16 @@ import pytest
 from msgspec.structs import replace
 
 from clearance.core.drafts import ActionBody, ApprovalBody
-from clearance.core.model import ActionCall, Durability, Effect, HoldStatus, Principal, Record
+from clearance.core.model import (
+    ActionCall,
+    Answer,
+    AnswerKind,
+    Durability,
+    Effect,
+    HoldStatus,
+    Principal,
+    Record,
+)
 from clearance.errors import ForbiddenError, NotFoundError, StoreError
 from clearance.ports import HoldQuery
 from tests.runtime.office import ASK, BOT, CALL, Office, in_threads
@@ -211,6 +220,33 @@ def test_what_a_dead_process_took_and_began_is_not_taken_again() -> None:
     taken = office.holds.hold(hold.hold_id)
     assert office.state.holds.swap_hold(replace(taken, taken_by="dead_node", version=taken.version + 1))
     assert office.send(hold_id=hold.hold_id).reason_code == "approval_used"
+
+
+def test_what_a_dead_process_took_is_not_taken_again_after_its_time() -> None:
+    office = Office()
+    hold = office.held()
+    approved = office.yes(hold)
+    taken = replace(approved, status=HoldStatus.TAKEN, taken_by="dead_node", version=approved.version + 1)
+    assert office.state.holds.swap_hold(taken)
+    office.later(hours=2)
+    assert office.send(hold_id=hold.hold_id).reason_code == "approval_expired"
+
+
+@pytest.mark.parametrize("status", [HoldStatus.DENIED, HoldStatus.EXPIRED])
+def test_an_end_that_a_dead_process_did_not_record_is_recorded_once_at_the_next_start(
+    status: HoldStatus,
+) -> None:
+    office = Office()
+    hold = office.held()
+    said = Answer(by="person:alice", at=office.now, kind=AnswerKind.DENY)
+    ended = replace(hold, status=status, answers=(said,), closed_at=office.now, version=2)
+    assert office.state.holds.swap_hold(ended)
+    office.holds.catch_up()
+    assert office.kinds(hold) == ["hold"]  # its process may be about to
+    office.later(minutes=1)
+    for _ in range(2):
+        office.again().holds.catch_up()
+    assert office.kinds(hold) == ["hold", "refusal"]
 
 
 def test_an_answer_that_cannot_be_recorded_has_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,13 +9,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-import msgspec
-from msgspec.structs import replace
-
-from clearance.core import binding, drafts, holds, redact
-from clearance.core.commands import Write
+from clearance.core import binding, drafts, holds
 from clearance.core.events import Approved, Expired, Parked, Refused, Spent, Stale, Unavailable
-from clearance.core.mediation import Mediation, step
+from clearance.core.mediation import Mediation
 from clearance.core.model import (
     ActionCall,
     AnswerKind,
@@ -24,13 +20,11 @@ from clearance.core.model import (
     HoldStatus,
     Person,
     Principal,
-    RecordKind,
-    Request,
-    Verdict,
 )
 from clearance.errors import ApprovalError, ClearanceError, ForbiddenError, NotFoundError
 from clearance.ports import HoldQuery, HoldStore, Journal, RecordQuery
 from clearance.runtime.grants import Grants
+from clearance.runtime.hold_ends import came_too_late, has_ended, left_behind, refusal_of, told_of
 from clearance.runtime.mediator import Clock
 
 Tell = Callable[[str, dict[str, Any]], None]
@@ -38,7 +32,6 @@ Asked = Approved | Refused | Expired | Stale | Spent | Parked | Unavailable
 _TRIES = 16  # each lost swap means that somebody else changed the same hold meanwhile
 _POLL_SECONDS = 0.1  # so soon `wait` sees what another process did; this process's own changes at once
 _PAGE = 200
-_ENDED = frozenset({RecordKind.INTENT, RecordKind.REFUSAL})
 _OPEN = (HoldStatus.PENDING, HoldStatus.APPROVED)
 _LOG = logging.getLogger("clearance")
 
@@ -101,7 +94,11 @@ class Holds:
         if not call.hold_id:
             same = binding.call_hash(call, principal)
             found = self._store.open_hold(principal.agent, run_id, same) if same else None
-            if found is None or self._lapse(found, self._clock()) is not None or self._has_ended(found):
+            if (
+                found is None
+                or self._lapse(found, self._clock()) is not None
+                or has_ended(self._journal, found)
+            ):
                 return None
             return found
         hold = self.hold(call.hold_id)
@@ -123,8 +120,10 @@ class Holds:
                 return Stale(at=at)
             case HoldStatus.TAKEN if self._journal.is_alive(hold.taken_by):
                 return Spent(at=at)
-        # Taken by a process that died before its intent was durable: nothing ran, so it may go on.
-        return Spent(at=at) if self._has_ended(hold) else None
+        if has_ended(self._journal, hold):
+            return Spent(at=at)
+        # Taken by a process that died before its intent was durable: nothing ran, so it may go on in time.
+        return Expired(at=at) if at >= hold.expires_at else None
 
     def leave(self, mediation: Mediation) -> bool:
         """Close the hold of an action that goes on, or ends, without the yes it waited for.
@@ -171,7 +170,7 @@ class Holds:
                     )
                 except ApprovalError as error:
                     if attempt:
-                        self._record([_late(hold, person, error, at=at)])
+                        self._record([came_too_late(hold, person, error, at=at)])
                     raise
                 self._journal.append([drafts.approval(after, at=at, answer=after.answers[-1])])
                 if self._store.swap_hold(after):
@@ -205,6 +204,13 @@ class Holds:
             closed += done
             if len(overdue) < _PAGE or not done:
                 return closed
+
+    def catch_up(self) -> list[Hold]:
+        """For a start: record the ends that a process died over, and close what is overdue by now."""
+        drafted = left_behind(self._store, self._journal, self._clock())
+        if drafted:
+            self._record(drafted)
+        return self.expire()
 
     def void_agent(self, agent: str, *, why: str) -> list[Hold]:
         """Close every open hold of an agent: nothing that was approved for it before holds any more."""
@@ -269,10 +275,6 @@ class Holds:
         self._announce(hold)
         return Parked(at=at, hold_id=hold.hold_id, expires_at=hold.expires_at)
 
-    def _has_ended(self, hold: Hold) -> bool:
-        """The journal is what is true: an action that has an intent, or was refused, never goes on."""
-        return any(record.kind in _ENDED for record in self._journal.action(hold.action_id))
-
     def _raise_if_lapsed(self, hold: Hold, at: datetime) -> None:
         if hold.status is not HoldStatus.PENDING:
             return
@@ -297,13 +299,13 @@ class Holds:
         """Swap it in, if nobody changed it meanwhile, and end its action in the journal."""
         if not self._store.swap_hold(closed):
             return []
-        self._record([drafts.approval(closed, at=event.at), *_refusal(closed, event)])
+        self._record([drafts.approval(closed, at=event.at), *refusal_of(closed, event)])
         self._announce(closed)
         return [closed]
 
     def _answered(self, hold: Hold, at: datetime) -> None:
         if hold.status is HoldStatus.DENIED:
-            self._record(_refusal(hold, Refused(at=at, by=hold.answers[-1].by)))
+            self._record(refusal_of(hold, Refused(at=at, by=hold.answers[-1].by)))
         if hold.status is not HoldStatus.PENDING:
             self._announce(hold)
         self._wake()
@@ -326,51 +328,3 @@ class Holds:
     def _wake(self) -> None:
         with self._changed:
             self._changed.notify_all()
-
-
-def told_of(hold: Hold) -> dict[str, Any]:
-    """A hold as a notice has it: what is shown of it, with no more of a large radius than a record has."""
-    radius = tuple(redact.stored_radius(one) for one in hold.shown.radius)
-    shown = replace(hold.shown, radius=radius)
-    return {
-        "hold_id": hold.hold_id,
-        "status": hold.status.value,
-        "agent": hold.agent,
-        "team": hold.team,
-        "run_id": hold.run_id,
-        "action_id": hold.action_id,
-        "tool": shown.tool,
-        "operation": shown.operation.value,
-        "resources": [resource.id for resource in shown.resources],
-        "reasons": [reason.message for reason in shown.reasons],
-        "policies": [asked.policy for asked in hold.requirements],
-        "shown": msgspec.to_builtins(shown),
-        "shown_hash": hold.shown_hash,
-        "answered_by": [answer.by for answer in hold.answers],
-        "why": hold.why,
-        "created_at": hold.created_at.isoformat(),
-        "expires_at": hold.expires_at.isoformat(),
-    }
-
-
-def _refusal(hold: Hold, event: Refused | Expired | Stale) -> list[Draft]:
-    """The record that ends the held action, as the machine writes it."""
-    _, command = step(binding.from_storage(hold.mediation), event, _NO_RULES)
-    return [command.draft] if isinstance(command, Write) else []
-
-
-def _late(hold: Hold, person: Person, error: ApprovalError, *, at: datetime) -> Draft:
-    why = f"an answer of {holds.named(person)} did not count: {error.reason}"
-    return drafts.approval(replace(hold, why=why), at=at)
-
-
-class _NoRules:
-    """A held action is ended, never judged, from what was stored of it."""
-
-    version = ""
-
-    def verdicts(self, request: Request) -> list[Verdict]:
-        raise AssertionError(request.context.action_id)
-
-
-_NO_RULES = _NoRules()

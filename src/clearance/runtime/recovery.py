@@ -66,6 +66,7 @@ class Recovery:
         *,
         record_ids: Sequence[Any] | None = None,
         run_id: str = "",
+        hold_id: str = "",
         door: str,
     ) -> str:
         """Save the state of records, or of the whole resource, and give back the snapshot's id.
@@ -80,6 +81,7 @@ class Recovery:
             resource=resource,
             arguments=arguments,
             run_id=run_id,
+            hold_id=hold_id,
             agent=principal.agent,
         )
         return self._point.snapshot(call, principal, door=door)
@@ -92,6 +94,7 @@ class Recovery:
         mode: RestoreMode = RestoreMode.ALL,
         agent: str = "",
         run_id: str = "",
+        hold_id: str = "",
         door: str,
     ) -> Undone:
         """Put back what one action changed, by its own id or its snapshot's. Twice is once.
@@ -111,6 +114,7 @@ class Recovery:
             resource=tuple(resource.id for resource in body.resources),
             arguments={"undo": action_id, "mode": mode.value},
             run_id=run_id,
+            hold_id=hold_id,
             agent=principal.agent,
             goal="" if run_id else f"undo {action_id}",
             parent_id=intent.action_id,
