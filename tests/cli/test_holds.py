@@ -93,6 +93,13 @@ def test_an_approval_lets_the_same_call_run(run: Invoke, client: Client, mail: C
     assert ": agreed" in shown
 
 
+def test_the_trace_tells_who_said_what(run: Invoke, client: Client, mail: CheckResult) -> None:
+    run("approve", mail.hold_id, "--yes", "--reason", f"agreed {ESCAPES}")
+    told = run("trace", mail.run_id).stdout
+    assert f"said       approve by {HERE}: agreed" in told
+    assert "\x1b" not in told
+
+
 def test_a_denial_is_final(run: Invoke, mail: CheckResult) -> None:
     assert "Denied. It will not run." in run("deny", mail.hold_id, "--yes", "--reason", "no").stdout
     assert run("holds", "show", mail.hold_id).exit_code == 1
@@ -172,6 +179,15 @@ def test_watching_tells_of_each_change(home: Path, run: Invoke, mail: CheckResul
     finally:
         process.kill()
         process.wait(timeout=10)
+
+
+def test_a_check_is_held_and_goes_on_with_its_hold(run: Invoke, answer: Any, client: Client) -> None:
+    described = ("check", "send_email", "--arguments", '{"to": "a@b.example"}', "--agent", "billing")
+    held = answer(*described, code=1)
+    assert run("approve", held["hold_id"], "--yes").exit_code == 0
+    assert answer(*described, "--hold", held["hold_id"])["action_id"] == held["action_id"]
+    again = answer(*described, "--hold", held["hold_id"], code=1)
+    assert again["reasons"][0]["code"] == "approval_used"
 
 
 def test_a_grant_is_made_listed_used_and_revoked(run: Invoke, answer: Any, client: Client) -> None:

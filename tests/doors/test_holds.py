@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -329,6 +330,26 @@ def test_a_grant_lets_so_many_through_and_is_seen_and_revoked(
 )
 def test_a_grant_without_bounds_is_refused(alice: httpx.Client, body: dict[str, object]) -> None:
     assert alice.post("/v1/grants", json=body).status_code == 400
+
+
+def test_another_gateways_evaluation_is_held_and_goes_on_too(
+    agent: httpx.Client, alice: httpx.Client
+) -> None:
+    question: dict[str, Any] = {
+        "subject": {"type": "agent", "id": "billing"},
+        "action": {"name": "send_email", "properties": {"recipient_count": 1}},
+        "resource": {"type": "email", "id": "a@b.example"},
+    }
+    first = agent.post("/access/v1/evaluation", json=question).json()
+    assert first["decision"] is False
+    assert first["context"]["reason_code"] == "approval_required"
+    hold_id = first["context"]["hold_id"]
+    assert answer(alice, hold_id).status_code == 200
+    question["context"] = {"hold_id": hold_id}
+    assert agent.post("/access/v1/evaluation", json=question).json()["decision"] is True
+    assert agent.post("/access/v1/evaluation", json=question).json()["decision"] is False
+    question["context"] = {"hold_id": ["strange"]}
+    assert agent.post("/access/v1/evaluation", json=question).json()["decision"] is False
 
 
 def test_a_server_that_stops_answers_who_waits_and_ends_who_follows(

@@ -22,6 +22,7 @@ _NOBODY_REPORTS = OutcomeStatus.NOT_REPORTED
 @click.command()
 @click.argument("action")
 @action_options
+@click.option("--hold", "hold_id", default="", metavar="ID", help="Take up what was held, after the yes.")
 @json_option
 @target_options
 @click.pass_obj

@@ -33,13 +33,15 @@ class Step(Struct, kw_only=True, eq=False):
     """One action, one note or the run's end: `first` says which.
 
     `decided` is an action's last decision and `body` what it says: None where it is not kept any more or
-    cannot be read. `children` are the actions that this one asked for.
+    cannot be read. `children` are the actions that this one asked for, `said` is what
+    people said of it.
     """
 
     first: Record
     decided: Record | None = None
     body: ActionBody | None = None
     outcomes: list[Record] = []
+    said: list[Record] = []
     children: list[Step] = []
 
     @property
@@ -93,6 +95,8 @@ def steps_of(records: Sequence[Record]) -> list[Step]:
                 actions[record.action_id] = step
         if record.kind is RecordKind.OUTCOME:
             step.outcomes.append(record)
+        elif record.kind is RecordKind.APPROVAL:
+            step.said.append(record)
         elif record.kind in _DECISIONS:
             step.decided, step.body = record, body
     return top

@@ -13,7 +13,7 @@ from clearance.cli.radius_text import radius_lines
 from clearance.cli.reason_text import reason_label, reason_text
 from clearance.cli.terminal_text import Style, columns, cut, duration, fold, paint, safe
 from clearance.cli.trace_steps import Standing, Step, read_body, steps_of, text_of
-from clearance.core.drafts import ActionBody, OutcomeBody
+from clearance.core.drafts import ActionBody, ApprovalBody, OutcomeBody
 from clearance.core.model import (
     Environment,
     OutcomeStatus,
@@ -191,6 +191,8 @@ def _details(step: Step, pen: _Pen, room: int) -> Iterator[_Detail]:
         yield "decision", ["its record cannot be read; check it with `clearance trace --verify`"], Style.WARN
     else:
         yield "decision", ["its record is not kept any more"], Style.WARN
+    for record in step.said:
+        yield "said", pen.lines(safe(_said(record)), room), Style.PLAIN
     for record in step.outcomes:
         yield _outcome(record, step, pen, room)
     if step.standing is Standing.OPEN:
@@ -220,6 +222,17 @@ def _conditions(body: ActionBody, pen: _Pen, room: int) -> Iterator[_Detail]:
         )
     if body.snapshot_id:
         yield "snapshot", pen.lines(safe(body.snapshot_id), room), Style.PLAIN
+
+
+def _said(record: Record) -> str:
+    """What one person said of a held action, or how it was closed."""
+    body = read_body(record, ApprovalBody)
+    if body is None:
+        return "a record that cannot be read"
+    if body.answer is None:
+        return f"{body.status.value}: {body.why}"
+    reason = f": {body.answer.reason}" if body.answer.reason else ""
+    return f"{body.answer.kind.value} by {body.answer.by}{reason}"
 
 
 def _outcome(record: Record, step: Step, pen: _Pen, room: int) -> _Detail:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -58,7 +58,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *health.ENDPOINTS,
 )
 _SWEEP_SECONDS = 30.0
-_TELL_SECONDS = 0.5  # a person who is asked hears of it in time, and an expiry is told as it happens
+_OFTEN_SECONDS = 0.5  # a person who is asked hears of it at once, and an expiry is told as it happens
 _TEND_SECONDS = 0.05  # so often, no checkpoint is large enough to hold up the disk for long
 _LOG = logging.getLogger("clearance")
 _ENCODER = msgspec.json.Encoder()
@@ -157,7 +157,7 @@ class Application:
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> Any:
-        chores = [asyncio.create_task(chore()) for chore in (self._sweep, self._tend, self._tell)]
+        chores = [asyncio.create_task(chore()) for chore in self._chores()]
         try:
             yield
         finally:
@@ -165,6 +165,9 @@ class Application:
                 chore.cancel()
             await asyncio.gather(*chores, return_exceptions=True)
             self._assembly.close()
+
+    def _chores(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
+        return (self._sweep, self._tend, self._expire, self._tell)
 
     async def _tend(self) -> None:
         tended = 0
@@ -178,16 +181,12 @@ class Application:
             except ClearanceError as error:
                 _LOG.error("tending the journal failed (%s)", error.code)
 
+    async def _expire(self) -> None:
+        await _often(self._assembly.holds.expire, "ending holds whose time is over")
+
     async def _tell(self) -> None:
-        """End the holds whose time is over, and send the notices that are due."""
-        assembly = self._assembly
-        while True:
-            await asyncio.sleep(_TELL_SECONDS)
-            for chore in (assembly.holds.expire, assembly.notices.deliver_due):
-                try:
-                    await asyncio.to_thread(chore)
-                except ClearanceError as error:
-                    _LOG.error("expiring holds or sending notices failed (%s)", error.code)
+        """A task of its own: a receiver that is slow must hold up no expiry."""
+        await _often(self._assembly.notices.deliver_due, "sending notices")
 
     async def _sweep(self) -> None:
         while True:
@@ -213,6 +212,15 @@ class Application:
             await asyncio.to_thread(record_missing, state.brakes, journal, clock=utc_now)
         except ClearanceError as error:
             _LOG.error("stops could not be recorded late (%s)", error.code)
+
+
+async def _often(chore: Callable[[], object], what: str) -> None:
+    while True:
+        await asyncio.sleep(_OFTEN_SECONDS)
+        try:
+            await asyncio.to_thread(chore)
+        except ClearanceError as error:
+            _LOG.error("%s failed (%s)", what, error.code)
 
 
 def _query(endpoint: Endpoint, given: list[tuple[str, str]]) -> Any:

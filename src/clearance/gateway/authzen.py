@@ -60,6 +60,7 @@ class EvaluationContext(Struct, frozen=True):
     id: Name
     reason_code: str
     reason: str
+    hold_id: str = ""  # people are asked: send it back in `context` once they have answered
 
 
 class EvaluationAnswer(Struct, frozen=True):
@@ -83,9 +84,8 @@ async def evaluate(asked: Asked) -> EvaluationAnswer:
     if result.allowed:
         report = OutcomeReport(status=OutcomeStatus.NOT_REPORTED)
         await append([point.outcome_draft(result.action_id, report)], Durability.PROCESS)
-    return EvaluationAnswer(
-        result.allowed, EvaluationContext(result.action_id, result.reason_code, result.reason)
-    )
+    context = EvaluationContext(result.action_id, result.reason_code, result.reason, result.hold_id)
+    return EvaluationAnswer(result.allowed, context)
 
 
 def _behalf(asked: Asked) -> tuple[Actor, ...]:
@@ -100,6 +100,7 @@ def _call(question: Evaluation) -> ActionCall:
         action=question.action.name,
         resource=f"{resource.type}:{resource.id}",
         payload=question.action.properties,
+        hold_id=hold_id if isinstance(hold_id := question.context.get("hold_id"), str) else "",
     )
 
 
