@@ -20,10 +20,17 @@ from clearance.adapters.store import SqliteState
 from clearance.core.model import Agent, CredentialKind, Person, PersonSource, Role
 from clearance.wiring import utc_now
 from tests.servers.mariadb import mariadb_dsn, mariadb_server
+from tests.servers.oidc import identity_provider
 from tests.servers.postgres import postgres_dsn, postgres_server
 from tests.servers.process import free_port
 
-__all__ = ["mariadb_dsn", "mariadb_server", "postgres_dsn", "postgres_server"]  # fixtures
+__all__ = [
+    "identity_provider",
+    "mariadb_dsn",
+    "mariadb_server",
+    "postgres_dsn",
+    "postgres_server",
+]  # fixtures
 
 
 @pytest.fixture
@@ -41,6 +48,7 @@ class Server:
     port: int
     admin_key: str = ""
     agent_key: str = ""
+    directory: Path | None = None  # where it runs: its clearance.yaml
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -53,6 +61,7 @@ class Server:
             [*command, "--port", str(self.port)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            cwd=self.directory,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
         deadline = time.monotonic() + 20

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from clearance.adapters.approvals import open_notifiers
-from clearance.adapters.identity import KeyIdentity, new_key
+from clearance.adapters.identity import Passwords, new_key, open_logins, proofs
 from clearance.adapters.store import MemoryJournal, MemoryState, SqliteJournal, SqliteState
 from clearance.adapters.systems import open_session, opener, openers, own_directory
 from clearance.config import Settings, default_policies, read_policy_files
@@ -26,15 +26,19 @@ from clearance.runtime.breakers import Breakers
 from clearance.runtime.control_point import ControlPoint
 from clearance.runtime.grants import Grants
 from clearance.runtime.holds import Holds
+from clearance.runtime.identities import Identities
 from clearance.runtime.keys import Keys
+from clearance.runtime.logins import Logins
 from clearance.runtime.names import new_id
 from clearance.runtime.notices import Notices
+from clearance.runtime.people import People
 from clearance.runtime.policy_book import PolicyBook
 from clearance.runtime.quarantine import brake_of
 from clearance.runtime.recovery import Recovery
 from clearance.runtime.registry import Registry
 from clearance.runtime.sweep import close_left_behind
 from clearance.runtime.systems import Systems
+from clearance.runtime.tokens import Tokens
 
 MEMORY = "memory"
 
@@ -53,6 +57,8 @@ class Assembly:
     journal: Journal
     state: State
     identity: Identity
+    people: People
+    logins: Logins
     brake: Brake
     notices: Notices
     registry: Registry
@@ -85,7 +91,7 @@ def assemble(settings: Settings) -> Assembly:
 
     Raises StoreError, PolicyError, ConfigurationError. A fresh store starts with the default policies.
     """
-    files = read_policy_files(settings.policies)
+    files, logins = read_policy_files(settings.policies), open_logins(settings.login)
     journal, state, images = _open_store(settings)
     notifiers = open_notifiers(settings.notices, clock=utc_now)
     systems = Systems(openers(settings.systems, settings.resources, images), settings.resources)
@@ -110,6 +116,8 @@ def assemble(settings: Settings) -> Assembly:
         known=registry.known,
         seen=registry.seen,
     )
+    tokens = Tokens(state.credentials, clock=utc_now, make=new_key)
+    people = People(state.people, tokens, audit, clock=utc_now, passwords=Passwords())
     recovery, closed = Recovery(point), close_left_behind(journal, utc_now)
     recovery.settle_closed(closed)
     holds.catch_up()
@@ -123,7 +131,9 @@ def assemble(settings: Settings) -> Assembly:
         systems=systems,
         journal=journal,
         state=state,
-        identity=KeyIdentity(state.credentials, state.people),
+        identity=Identities(proofs(settings.identity, state, arrived=registry.arrived)),
+        people=people,
+        logins=Logins(logins, people, clock=utc_now),
         brake=brake,
         notices=notices,
         registry=registry,

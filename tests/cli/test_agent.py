@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clearance.adapters.identity import KeyIdentity
+from clearance.adapters.identity import KeyIdentity, Standing
 from clearance.adapters.store import SqliteState
 from clearance.core.model import Principal
 from clearance.errors import AuthenticationError
@@ -22,7 +22,9 @@ Answer = Callable[..., Any]
 def agent_of(home: Path, key: str) -> str:
     state = SqliteState(home / ".clearance")
     try:
-        found = KeyIdentity(state.credentials, state.people).identify(Presented(credential=key), utc_now())
+        found = KeyIdentity(state.credentials, state.people, Standing(state.agents)).identify(
+            Presented(credential=key), utc_now()
+        )
     finally:
         state.close()
     assert isinstance(found, Principal)

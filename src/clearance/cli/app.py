@@ -37,6 +37,11 @@ _ROWS = {
     "resume": Row("clearance.cli.brake:resume", "Let what was stopped go on."),
     "break-glass": Row("clearance.cli.brake:break_glass", "Open emergency access; raises an alarm."),
     "end-glass": Row("clearance.cli.brake:end_glass", "End emergency access before its time."),
+    "person": Row("clearance.cli.person:person", "Add, change and turn off whoever rules agents."),
+    "token": Row("clearance.cli.token:token", "Make, rotate and revoke tokens of services."),
+    "login": Row("clearance.cli.login:login", "Log in to a server."),
+    "logout": Row("clearance.cli.login:logout", "End the session of a server."),
+    "whoami": Row("clearance.cli.login:whoami", "Say who a server takes you for."),
     "store": Row("clearance.cli.store:store", "Verify, measure and prune the store."),
     "version": Row("clearance.cli.version:version", "Print the version."),
 }

@@ -38,7 +38,7 @@ class Target:
         given: dict[str, Any] = {**self.given, **more}
         if "store" in given:
             given["url"] = ""
-        return load_settings(**given)
+        return _with_session(load_settings(**given))
 
     @contextmanager
     def store(self, *, is_new_fine: bool = False) -> Iterator[Assembly]:
@@ -65,6 +65,17 @@ class Target:
             yield opened
         finally:
             opened.close()
+
+
+def _with_session(settings: Settings) -> Settings:
+    """With the session of `clearance login`, where a server is named and no key."""
+    if not settings.url or settings.api_key:
+        return settings
+    from msgspec.structs import replace
+
+    from clearance.cli import session_file
+
+    return replace(settings, api_key=session_file.session_of(settings.url))
 
 
 def _remote(settings: Settings) -> Backend:

@@ -1,5 +1,28 @@
 """File and environment to settings. Knows no adapter."""
 
+from clearance.config.identity import (
+    Admission,
+    IdentitySettings,
+    OidcProvider,
+    Provider,
+    SpiffeProvider,
+    SubjectKind,
+    is_loopback_url,
+    is_safe_url,
+)
 from clearance.config.settings import Settings, default_policies, load_settings, read_policy_files
 
-__all__ = ["Settings", "default_policies", "load_settings", "read_policy_files"]
+__all__ = [
+    "Admission",
+    "IdentitySettings",
+    "OidcProvider",
+    "Provider",
+    "Settings",
+    "SpiffeProvider",
+    "SubjectKind",
+    "default_policies",
+    "is_loopback_url",
+    "is_safe_url",
+    "load_settings",
+    "read_policy_files",
+]

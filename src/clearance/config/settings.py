@@ -12,6 +12,7 @@ import msgspec
 import yaml
 from msgspec import Struct
 
+from clearance.config.identity import IdentitySettings, read_identity
 from clearance.config.notices import NoticeReceiver
 from clearance.core.policy import Document, parse_yaml
 from clearance.errors import ConfigurationError, PolicyError, Problem
@@ -38,11 +39,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     keep_days: int = 0  # 0: every journal file is kept
     systems: dict[str, dict[str, Any]] = {}
     resources: dict[str, str] = {}
+    login: tuple[dict[str, Any], ...] = ()  # identity providers that people log in with: config/login.py
+    identity: IdentitySettings = IdentitySettings()
     notices: tuple[NoticeReceiver, ...] = ()
     wait_for_approval_seconds: float = 0.0  # how long a held call waits before it raises
 
 
-_ONLY_IN_FILE = frozenset({"systems", "resources", "notices"})
+_ONLY_IN_FILE = frozenset({"systems", "resources", "login", "identity", "notices"})
 _FROM_ENVIRONMENT = {
     f"CLEARANCE_{name.upper()}": name for name in Settings.__struct_fields__ if name not in _ONLY_IN_FILE
 }
@@ -66,6 +69,13 @@ def load_settings(
             values[name] = raw.split(os.pathsep) if name == "policies" else raw
     values.update({name: value for name, value in given.items() if value is not None})
     settings = Settings()
+    identity = values.pop("identity", None)
+    if isinstance(identity, IdentitySettings):
+        settings = msgspec.structs.replace(settings, identity=identity)
+    elif identity is not None:
+        read, found = read_identity(identity, file=str(path))
+        settings = msgspec.structs.replace(settings, identity=read)
+        problems += found
     for name, value in values.items():
         settings = _with(settings, name, value, str(path), problems)
     if problems:

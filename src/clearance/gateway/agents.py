@@ -53,12 +53,6 @@ class Agents(Struct, frozen=True):
     agents: list[Agent]
 
 
-class Me(Struct, frozen=True):
-    """Whose key this is."""
-
-    agent: str
-
-
 class Lesson(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """From the last `days`, or from these runs only."""
 
@@ -86,10 +80,6 @@ class ActFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     since: datetime | None = None
     until: datetime | None = None
     limit: Count = 50
-
-
-async def _me(asked: Asked) -> Me:
-    return Me(asked.caller.name)
 
 
 async def _list(asked: Asked) -> Agents:
@@ -152,7 +142,6 @@ def _learning(asked: Asked) -> Learning:
 
 _AGENT = "/v1/agents/{name}"
 ENDPOINTS = (
-    Endpoint("GET", "/v1/me", "Say whose key this is", _me, Me, access=Access.ANYONE),
     Endpoint("GET", "/v1/agents", "List agents", _list, Agents, access=Access.PEOPLE),
     Endpoint(
         "POST",

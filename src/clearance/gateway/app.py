@@ -26,13 +26,15 @@ from clearance.gateway import (
     brake,
     health,
     holds,
+    login,
     openapi,
+    people,
     policies,
     recovery,
     stream,
 )
 from clearance.gateway.body import decode, read
-from clearance.gateway.endpoint import NOBODY, Access, Asked, Caller, Door, Endpoint, Form
+from clearance.gateway.endpoint import NOBODY, Access, Asked, Caller, Door, Endpoint, Form, Reply
 from clearance.gateway.errors import answer_to
 from clearance.gateway.presented import presented
 from clearance.ports import Presented
@@ -51,6 +53,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *recovery.ENDPOINTS,
     *policies.ENDPOINTS,
     *agents.ENDPOINTS,
+    *people.ENDPOINTS,
+    *login.ENDPOINTS,
     *brake.ENDPOINTS,
     *holds.ENDPOINTS,
     *agent_keys.ENDPOINTS,
@@ -101,7 +105,7 @@ class Application:
     async def _hot(
         self, endpoint: Endpoint, names: dict[str, str], scope: Scope, receive: Receive, send: Send
     ) -> None:
-        status, body = await self._answer(endpoint, names, None, presented(scope), receive)
+        status, body, _ = await self._answer(endpoint, names, None, scope, receive)
         length = (b"content-length", str(len(body)).encode())
         await send({"type": "http.response.start", "status": status, "headers": [_JSON, length]})
         await send({"type": "http.response.body", "body": body})
@@ -110,13 +114,16 @@ class Application:
         async def handle(request: Request) -> Response:
             query = list(request.query_params.multi_items())
             names = dict(request.path_params)
-            credentials = presented(request.scope)
-            status, body = await self._answer(endpoint, names, query, credentials, request.receive)
+            status, body, headers = await self._answer(endpoint, names, query, request.scope, request.receive)
             if not isinstance(body, bytes):
-                events = stream.streamed(body, partial(self._identify, endpoint, credentials))
+                identify = partial(self._identify, endpoint, presented(request.scope))
+                events = stream.streamed(body, identify)
                 return StreamingResponse(events, status, stream.HEADERS, media_type=stream.MEDIA_TYPE)
             echo = {name: request.headers[name] for name in ("x-request-id",) if name in request.headers}
-            return Response(body, status, media_type="application/json", headers=echo)
+            response = Response(body, status, media_type="application/json", headers=echo)
+            for name, value in headers:
+                response.headers.append(name, value)
+            return response
 
         return Route(endpoint.path, handle, methods=[endpoint.method])
 
@@ -125,22 +132,35 @@ class Application:
         endpoint: Endpoint,
         names: dict[str, str],
         query: list[tuple[str, str]] | None,
-        credentials: Presented,
+        scope: Scope,
         receive: Receive,
-    ) -> tuple[int, Any]:
-        """A status and a body: bytes, or a stream's events."""
+    ) -> tuple[int, Any, tuple[tuple[str, str], ...]]:
+        """A status, a body (bytes, or a stream's events), and headers."""
         try:
+            credentials = presented(scope)
             caller = await self._identify(endpoint, credentials)
             filters = _query(endpoint, query or [])
             body = decode(await read(receive), endpoint.body) if endpoint.body is not None else None
-            asked = Asked(door=self._door, caller=caller, path=names, query=filters, body=body)
+            asked = Asked(
+                door=self._door,
+                caller=caller,
+                path=names,
+                query=filters,
+                body=body,
+                scope=scope,
+                credential=credentials.credential,
+                peer=credentials.peer,
+            )
             answer = await endpoint.handler(asked)
-            return endpoint.status, answer if endpoint.form is Form.EVENTS else _ENCODER.encode(answer)
+            if isinstance(answer, Reply):
+                headers = (*answer.headers.items(), *answer.cookies)
+                return answer.status or endpoint.status, _ENCODER.encode(answer.body), headers
+            return endpoint.status, answer if endpoint.form is Form.EVENTS else _ENCODER.encode(answer), ()
         except Exception as error:  # the door answers every failure; what is unexpected is logged by its kind
             if not isinstance(error, ClearanceError):
                 _log_unexpected(endpoint, error)
             status, told = answer_to(error)
-            return status, _ENCODER.encode(told)
+            return status, _ENCODER.encode(told), ()
 
     async def _identify(self, endpoint: Endpoint, credentials: Presented) -> Caller:
         if endpoint.access is Access.PUBLIC:

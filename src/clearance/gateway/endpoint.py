@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -118,6 +118,19 @@ class Asked:
     path: dict[str, str]
     query: Any
     body: Any
+    scope: MutableMapping[str, Any] = field(default_factory=dict)
+    credential: str = field(default="", repr=False)
+    peer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer with more than a body, for what browsers need. Without a status it is the endpoint's."""
+
+    body: Any
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cookies: tuple[tuple[str, str], ...] = ()
 
 
 Handler = Callable[[Asked], Awaitable[Any]]

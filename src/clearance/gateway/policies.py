@@ -112,7 +112,7 @@ ENDPOINTS = (
         "List versions, newest first",
         _versions,
         Versions,
-        access=Access.ADMIN,
+        access=Access.AUDIT,
         query=VersionFilter,
     ),
     Endpoint(
@@ -121,7 +121,7 @@ ENDPOINTS = (
         "Say which rules match one action, and on which condition the others fail",
         _explain,
         Explanation,
-        access=Access.ADMIN,
+        access=Access.AUDIT,
         body=ActionCall,
     ),
     Endpoint(

@@ -5,25 +5,38 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from typing import Any
 
+from clearance.gateway.browser import SESSION, cookie, may_use_cookie
 from clearance.ports import Presented
 
 _AUTHORIZATION = b"authorization"
 _DELEGATION = b"clearance-delegation"
 _CERTIFICATE = b"x-forwarded-client-cert"
-_READ = frozenset({_AUTHORIZATION, _DELEGATION, _CERTIFICATE})
+_COOKIE = b"cookie"
+_READ = frozenset({_AUTHORIZATION, _DELEGATION, _CERTIFICATE, _COOKIE})
 
 
 def presented(scope: MutableMapping[str, Any]) -> Presented:
-    """A header that is sent twice is none: which of the two a proxy judged cannot be told."""
+    """A header that is sent twice is none: which of the two a proxy judged cannot be told.
+
+    A session's cookie counts where there is no `Authorization`, and only for requests of our own pages.
+    """
     found: dict[bytes, str] = {}
     for name, value in scope["headers"]:
         if name in _READ:
             found[name] = "" if name in found else value.decode("latin-1")
-    scheme, _, credential = found.get(_AUTHORIZATION, "").partition(" ")
     client = scope.get("client")
     return Presented(
-        credential=credential.strip() if scheme.lower() == "bearer" else "",
+        credential=_credential(scope, found),
         delegation=found.get(_DELEGATION, "").strip(),
         client_certificate=found.get(_CERTIFICATE, ""),
         peer=client[0] if client else "",
     )
+
+
+def _credential(scope: MutableMapping[str, Any], found: dict[bytes, str]) -> str:
+    if _AUTHORIZATION not in found and _COOKIE in found:
+        session = cookie(found[_COOKIE], SESSION)
+        # Nothing but a session lives in that cookie: an agent's key in a browser would be a mistake.
+        return session if session.startswith("cls_") and may_use_cookie(scope) else ""
+    scheme, _, credential = found.get(_AUTHORIZATION, "").partition(" ")
+    return credential.strip() if scheme.lower() == "bearer" else ""

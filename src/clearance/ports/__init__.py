@@ -7,6 +7,7 @@ from clearance.ports.approvals import Approvals, GrantStore, HoldQuery, HoldStor
 from clearance.ports.brake import BrakeStore
 from clearance.ports.identity import AgentStore, CredentialStore, Identity, PeopleStore, Presented
 from clearance.ports.journal import Journal, RecordQuery, RunQuery, RunSummary, Verification
+from clearance.ports.login import Begun, LoginProvider, Vouched
 from clearance.ports.policies import PolicyStore, PolicyVersion
 from clearance.ports.state import State
 from clearance.ports.systems import Measured, Session, System, SystemInfo, Target
@@ -14,6 +15,7 @@ from clearance.ports.systems import Measured, Session, System, SystemInfo, Targe
 __all__ = [
     "AgentStore",
     "Approvals",
+    "Begun",
     "BrakeStore",
     "CredentialStore",
     "GrantStore",
@@ -21,6 +23,7 @@ __all__ = [
     "HoldStore",
     "Identity",
     "Journal",
+    "LoginProvider",
     "Measured",
     "Notice",
     "Notifier",
@@ -38,4 +41,5 @@ __all__ = [
     "SystemInfo",
     "Target",
     "Verification",
+    "Vouched",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from clearance.core.model import (
+    MOST_ACTORS,
     Actor,
     Bounds,
     Credential,
@@ -21,7 +22,6 @@ from clearance.runtime.mediator import Clock
 
 NewCredential = Callable[..., tuple[str, Credential]]  # `clearance.adapters.identity.new_key`
 
-MOST_ACTORS = 16  # links of a chain
 MOST_DELEGATED_SECONDS = 86_400.0  # a day: a delegation serves a task, not a position
 _MOST_PATTERNS = 256
 _OF_AGENTS = frozenset({CredentialKind.AGENT_KEY, CredentialKind.DELEGATION})
@@ -207,7 +207,10 @@ def _must_be_sound(to: str, maker: str, *, bounds: Bounds, seconds: float) -> No
         raise RequestError(
             f"A delegation is for up to {MOST_DELEGATED_SECONDS:g} seconds.", reason="wrong_value"
         )
-    parts = (bounds,)
+    parts = (bounds, *bounds.any_of)
     patterns = sum(len(one.tools) + len(one.operations) + len(one.resources) for one in parts)
-    if patterns > _MOST_PATTERNS:
-        raise RequestError(f"Bounds have at most {_MOST_PATTERNS} patterns.", reason="wrong_value")
+    if patterns + len(parts) > _MOST_PATTERNS or any(one.any_of for one in bounds.any_of):
+        raise RequestError(
+            f"Bounds have at most {_MOST_PATTERNS} patterns, and `any_of` none of its own.",
+            reason="wrong_value",
+        )

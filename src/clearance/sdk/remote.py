@@ -283,7 +283,13 @@ def _check(settings: Settings) -> None:
         problems.append(Problem("bad_url", "`url` must begin with http:// or https://", "settings"))
     if not settings.api_key:
         problems.append(
-            Problem("no_api_key", "`api_key` is missing", "settings", 0, "make one: clearance agent key NAME")
+            Problem(
+                "no_api_key",
+                "`api_key` is missing",
+                "settings",
+                0,
+                "make one: clearance agent key NAME; or log in: clearance login",
+            )
         )
     if problems:
         raise ConfigurationError(problems)

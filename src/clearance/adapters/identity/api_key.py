@@ -7,6 +7,7 @@ import hmac
 import secrets
 from datetime import datetime
 
+from clearance.adapters.identity.standing import Standing
 from clearance.core.model import (
     PREFIX_OF,
     Actor,
@@ -29,9 +30,10 @@ _PREFIXES = frozenset(PREFIX_OF.values())
 class KeyIdentity:
     """Looks credentials up in the store. 256 random bits need no slow hash: there is nothing to guess."""
 
-    def __init__(self, credentials: CredentialStore, people: PeopleStore) -> None:
+    def __init__(self, credentials: CredentialStore, people: PeopleStore, agents: Standing) -> None:
         self._credentials = credentials
         self._people = people
+        self._agents = agents
 
     def identify(self, presented: Presented, at: datetime) -> Principal | Person | None:
         """Raises AuthenticationError."""
@@ -39,20 +41,39 @@ class KeyIdentity:
 
     def identify_known(self, presented: Presented, at: datetime) -> Principal | Person | None:
         """The same: the store is here."""
-        prefix, key_id, secret = _parts(presented.credential)
-        if prefix not in _PREFIXES:
+        if not is_own(presented.credential):
             return None
-        stored = self._credentials.credential(key_id) if key_id else None
-        # Compare in any case, so that an unknown id takes as long as a wrong secret.
-        same = hmac.compare_digest(_hash(secret), stored.secret_hash if stored else _NO_HASH)
-        if stored is None or not same or not stored.is_valid(at):
+        stored = found(self._credentials, presented.credential, at)
+        if stored is None:
             raise AuthenticationError(_REFUSED)
+        if stored.kind is CredentialKind.DELEGATION:
+            raise AuthenticationError(
+                "A delegation is not a key: send it beside the agent's own credential.",
+                reason="delegation_invalid",
+            )
         if stored.kind is CredentialKind.AGENT_KEY:
+            if self._agents.is_retired(stored.subject):
+                raise AuthenticationError(_REFUSED)
             return Principal(agent=stored.subject, proof=Proof.API_KEY, bounds=stored.bounds)
         person = self._people.person(stored.subject)
-        if stored.kind is CredentialKind.DELEGATION or person is None or not person.is_active:
+        if person is None or not person.is_active:
             raise AuthenticationError(_REFUSED)
         return person
+
+
+def is_own(text: str) -> bool:
+    """Whether a text has the form of Clearance's credentials. What it is good for, only the store says."""
+    return text.partition("_")[0] in _PREFIXES
+
+
+def found(credentials: CredentialStore, text: str, at: datetime) -> Credential | None:
+    """The stored credential of a text, where the secret is right and it is valid now."""
+    _, _, rest = text.partition("_")
+    key_id, _, secret = rest.partition("_")
+    stored = credentials.credential(key_id) if key_id else None
+    # Compare in any case, so that an unknown id takes as long as a wrong secret.
+    same = hmac.compare_digest(_hash(secret), stored.secret_hash if stored else _NO_HASH)
+    return stored if stored is not None and same and stored.is_valid(at) else None
 
 
 def new_key(
@@ -79,12 +100,6 @@ def new_key(
         on_behalf_of=on_behalf_of,
     )
     return f"{PREFIX_OF[kind]}_{key_id}_{secret}", stored
-
-
-def _parts(credential: str) -> tuple[str, str, str]:
-    prefix, _, rest = credential.partition("_")
-    key_id, _, secret = rest.partition("_")
-    return prefix, key_id, secret
 
 
 def _hash(secret: str) -> str:

@@ -27,7 +27,15 @@ from clearance.core.model.obligation import (
     Snapshot,
     Transform,
 )
-from clearance.core.model.principal import Actor, ActorKind, AgentStatus, Bounds, Principal, Proof
+from clearance.core.model.principal import (
+    MOST_ACTORS,
+    Actor,
+    ActorKind,
+    AgentStatus,
+    Bounds,
+    Principal,
+    Proof,
+)
 from clearance.core.model.radius import Exactness, Radius, Reversibility, Touch
 from clearance.core.model.record import Draft, Durability, OutcomeStatus, Record, RecordKind
 from clearance.core.model.recovery import (
@@ -57,6 +65,7 @@ from clearance.core.model.wire import ActionCall, CheckResult, OutcomeReport
 
 __all__ = [
     "KIND_OF",
+    "MOST_ACTORS",
     "MOST_ITEMS",
     "PREFIX_OF",
     "Action",

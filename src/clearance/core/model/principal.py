@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+MOST_ACTORS = 8  # links of a chain; longer ones are refused: nobody can answer for what nobody can follow
+
 
 class Proof(StrEnum):
     """How the agent's name was established, weakest first."""
@@ -44,12 +46,14 @@ class Actor(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Bounds(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a credential or a delegation is limited to. An empty list means: any.
 
-    `tools` and `resources` are patterns in which `*` stands for any text; `operations` are verbs.
+    `tools` and `resources` are patterns in which `*` stands for any text; `operations` are verbs. Where
+    `any_of` is given, an action must lie within one of those as well.
     """
 
     tools: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
+    any_of: tuple[Bounds, ...] = ()
 
 
 class Principal(Struct, frozen=True, kw_only=True, omit_defaults=True):

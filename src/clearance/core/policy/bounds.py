@@ -8,6 +8,8 @@ from clearance.core.model import Bounds, Mode, ReasonCode, Request, Rule, Verdic
 from clearance.core.model.names import canonical
 from clearance.core.policy.view import Spellings, is_unreadable
 
+NOTHING = Bounds(operations=("",))  # no action has this verb
+
 
 def out_of_bounds(request: Request) -> Verdict | None:
     """A refusal where some credential of the chain is not good for this action."""
@@ -26,9 +28,18 @@ def out_of_bounds(request: Request) -> Verdict | None:
 
 def is_narrower(inner: Bounds, outer: Bounds) -> bool:
     """Whether everything within `inner` surely lies within `outer`. Where that cannot be told: no."""
+    if _is_narrower_itself(inner, outer) and (
+        not outer.any_of or any(is_narrower(inner, one) for one in outer.any_of)
+    ):
+        return True
+    return bool(inner.any_of) and all(is_narrower(one, outer) for one in inner.any_of)
+
+
+def _is_narrower_itself(inner: Bounds, outer: Bounds) -> bool:
+    """The same, where neither has `any_of`."""
     return (
         _covered(tuple(map(canonical, inner.tools)), tuple(map(canonical, outer.tools)))
-        and _covered(inner.operations, outer.operations)
+        and _among(inner.operations, outer.operations)
         and _covered(inner.resources, outer.resources)
     )
 
@@ -73,7 +84,21 @@ def _lacking(request: Request, bounds: Bounds) -> str:
         return "tool"
     if bounds.operations and request.action.operation.value not in bounds.operations:
         return "operation"
-    return "" if lies_within(request, bounds.resources) else "resource"
+    if bounds.resources and not _within(request, bounds.resources):
+        return "resource"
+    if bounds.any_of and all(_lacking(request, one) for one in bounds.any_of):
+        return "action"
+    return ""
+
+
+def _within(request: Request, patterns: tuple[str, ...]) -> bool:
+    """What touches nothing that has a name touches who knows what: that is within no pattern."""
+    return bool(request.resources) and lies_within(request, patterns)
+
+
+def _among(inner: tuple[str, ...], outer: tuple[str, ...]) -> bool:
+    """Verbs are compared as they are: no `*` stands for them."""
+    return not outer or (bool(inner) and set(inner) <= set(outer))
 
 
 def _covered(inner: tuple[str, ...], outer: tuple[str, ...]) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from clearance.adapters.identity import KeyIdentity
+from clearance.adapters.identity import KeyIdentity, Standing
 from clearance.adapters.store.sqlite import SqliteState
 from clearance.adapters.store.sqlite.rows import micros
 from clearance.core.model import (
@@ -103,7 +103,7 @@ def test_policies_agents_and_keys_come_through(old: Path) -> None:
 
 def test_old_keys_go_on_to_open_what_they_opened(old: Path) -> None:
     state = SqliteState(old)
-    identity = KeyIdentity(state.credentials, state.people)
+    identity = KeyIdentity(state.credentials, state.people, Standing(state.agents))
     found = identity.identify(Presented(credential="clr_aa01_secret-aa01"), NOON + 5 * HOUR)
     assert found == Principal(agent="billing", proof=Proof.API_KEY)
     ruler = identity.identify(Presented(credential="clr_bb01_secret-bb01"), NOON + 5 * HOUR)
