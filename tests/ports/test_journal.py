@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import msgspec
 import pytest
 
+from clearance.core.drafts import ADMINISTRATION_RUN
 from clearance.core.model import Draft, Durability, OutcomeStatus, RecordKind
 from clearance.core.model.record import GENESIS, seal
 from clearance.errors import StoreError
@@ -47,6 +48,12 @@ def test_runs_are_numbered_from_one_without_gaps(
     assert [record.seq for record in journal.run("run-b")] == [1, 2, 3]
     assert [record.position for record in journal.run("run-b")] == [2, 5, 8]
     assert not journal.verify().problems
+
+
+def test_the_administrative_record_is_no_run_among_runs(journal: Journal, draft: Make) -> None:
+    journal.append([draft(ADMINISTRATION_RUN), draft("run-a")])
+    assert [run.run_id for run in journal.runs(RunQuery())] == ["run-a"]
+    assert len(journal.run(ADMINISTRATION_RUN)) == 1
 
 
 def test_an_append_of_nothing_writes_nothing(journal: Journal) -> None:

@@ -10,6 +10,7 @@ import pytest
 from clearance.config import Settings
 from clearance.core import drafts
 from clearance.core.model import (
+    ActionCall,
     Agent,
     Answer,
     AnswerKind,
@@ -22,7 +23,7 @@ from clearance.core.model import (
     Requirement,
     Shown,
 )
-from clearance.errors import ConflictError, PolicyError, StoreError
+from clearance.errors import ConflictError, NotFoundError, PolicyError, StoreError
 from clearance.ports import RecordQuery, RunQuery
 from clearance.runtime.audit import acts
 from clearance.runtime.policy_book import PolicyBook
@@ -166,3 +167,12 @@ def test_the_newest_are_listed_first_and_no_more_than_asked_for(store: Assembly)
 def test_the_administrative_record_is_no_run_among_runs(store: Assembly) -> None:
     assert store.journal.search(RecordQuery(kind="administration"))
     assert store.journal.runs(RunQuery()) == []
+
+
+def test_nobody_adds_an_action_a_note_or_an_end_to_the_administrative_record(store: Assembly) -> None:
+    delegate(store)
+    call = ActionCall(action="read", run_id="administration")
+    with pytest.raises(NotFoundError):
+        store.control_point.clear(call, Principal(agent="person:before"), door="sdk")
+    with pytest.raises(NotFoundError):
+        store.control_point.run("administration")
