@@ -101,9 +101,15 @@ class Office:
     def send(self, call: ActionCall = CALL, principal: Principal = BOT, **changes: Any) -> CheckResult:
         return self.point.clear(replace(call, **changes), principal, door="test")
 
+    def refusal(self, call: ActionCall = CALL, principal: Principal = BOT, **changes: Any) -> str:
+        """Why it was refused. What a person said yes to has the same first reason, and is allowed."""
+        result = self.send(call, principal, **changes)
+        assert result.blocked
+        return result.reason_code
+
     def held(self, call: ActionCall = CALL, principal: Principal = BOT, **changes: Any) -> Hold:
         result = self.send(call, principal, **changes)
-        assert result.reason_code == "approval_required"
+        assert (result.effect, result.reason_code) == (Effect.DENY, "approval_required")
         return self.holds.hold(result.hold_id)
 
     def say(self, kind: AnswerKind, hold: Hold, by: str | Person = "alice") -> Hold:

@@ -37,9 +37,9 @@ def test_an_approval_is_not_used_twice() -> None:
     office = Office()
     hold = approved(office)
     assert office.send(hold_id=hold.hold_id).allowed
-    codes = {office.send(hold_id=hold.hold_id).reason_code for _ in range(3)}
+    codes = {office.refusal(hold_id=hold.hold_id) for _ in range(3)}
     assert codes == {"approval_used"}
-    assert office.send(run_id=hold.run_id).reason_code == "approval_required"
+    assert office.refusal(run_id=hold.run_id) == "approval_required"
     assert len(office.intents()) == 1
 
 
@@ -59,8 +59,8 @@ def test_an_approval_is_for_these_arguments_only(edited: dict[str, Any]) -> None
     office = Office()
     hold = approved(office)
     for _ in range(2):
-        assert office.send(hold_id=hold.hold_id, **edited).reason_code == "approval_stale"
-    assert office.send(run_id=hold.run_id, **edited).reason_code in ("approval_required", "no_policy_matched")
+        assert office.refusal(hold_id=hold.hold_id, **edited) == "approval_stale"
+    assert office.send(run_id=hold.run_id, **edited).action_id != hold.action_id
     assert office.holds.hold(hold.hold_id).status is HoldStatus.APPROVED  # what was shown can still run
     assert office.send(hold_id=hold.hold_id).action_id == hold.action_id
 
@@ -69,7 +69,7 @@ def test_an_approval_is_for_whom_the_agent_acted_then() -> None:
     office = Office()
     hold = approved(office)
     other = replace(BOT, on_behalf_of=(Actor(name="mallory", kind=ActorKind.PERSON),))
-    assert office.send(hold_id=hold.hold_id, principal=other).reason_code == "approval_stale"
+    assert office.refusal(hold_id=hold.hold_id, principal=other) == "approval_stale"
 
 
 @pytest.mark.parametrize(
@@ -125,14 +125,14 @@ def test_nothing_is_approved_after_its_time(swept: bool) -> None:
         office.holds.expire()
     for _ in range(2):
         assert code(lambda: office.yes(hold)) == "approval_expired"
-    assert office.send(hold_id=hold.hold_id).reason_code == "approval_expired"
+    assert office.refusal(hold_id=hold.hold_id) == "approval_expired"
 
 
 def test_an_approval_is_not_used_after_its_time() -> None:
     office = Office()
     hold = approved(office)
     office.later(hours=2)
-    assert office.send(hold_id=hold.hold_id).reason_code == "approval_expired"
+    assert office.refusal(hold_id=hold.hold_id) == "approval_expired"
     assert office.intents() == []
 
 
@@ -143,8 +143,8 @@ def test_an_approval_of_other_policies_does_not_count() -> None:
     for _ in range(2):
         assert code(lambda: office.yes(before)) == "approval_stale"
     assert office.holds.hold(before.hold_id).status is HoldStatus.VOID
-    assert office.send(hold_id=before.hold_id).reason_code == "approval_stale"
-    assert office.send(hold_id=between.hold_id).reason_code == "approval_stale"
+    assert office.refusal(hold_id=before.hold_id) == "approval_stale"
+    assert office.refusal(hold_id=between.hold_id) == "approval_stale"
     assert office.intents() == []
 
 
@@ -169,7 +169,7 @@ def test_a_hold_rewritten_in_the_store_is_neither_answered_nor_taken() -> None:
     second = approved(office)
     now = office.holds.hold(second.hold_id)
     assert office.state.holds.swap_hold(replace(now, fingerprints=("f9",), version=now.version + 1))
-    assert office.send(hold_id=second.hold_id).reason_code == "approval_stale"
+    assert office.refusal(hold_id=second.hold_id) == "approval_stale"
 
 
 @pytest.mark.parametrize(
@@ -193,6 +193,46 @@ def test_a_yes_and_a_no_at_once_have_one_outcome() -> None:
         assert sorted(told).count("approval_closed") == len(told) - 1
         assert [one for one in told if one != "approval_closed"] == [final.status.value]
         assert office.send(hold_id=hold.hold_id).allowed is (final.status is HoldStatus.APPROVED)
+
+
+def test_what_another_process_takes_at_the_last_moment_is_not_taken_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    office = Office()
+    other = office.again()
+    hold = approved(office)
+    swap = office.state.holds.swap_hold
+
+    def after_the_other(mine: Hold) -> bool:
+        monkeypatch.setattr(office.state.holds, "swap_hold", swap)
+        assert other.send(hold_id=hold.hold_id).allowed
+        return swap(mine)
+
+    monkeypatch.setattr(office.state.holds, "swap_hold", after_the_other)
+    assert office.refusal(hold_id=hold.hold_id) == "approval_used"
+    assert len(office.intents()) == 1
+
+
+def test_a_no_at_the_last_moment_leaves_no_yes_in_effect_and_a_record_that_it_did_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    office = Office()
+    other = office.again()
+    hold = office.held()
+    swap = office.state.holds.swap_hold
+
+    def after_the_other(mine: Hold) -> bool:
+        monkeypatch.setattr(office.state.holds, "swap_hold", swap)
+        other.no(hold, "carol")
+        return swap(mine)
+
+    monkeypatch.setattr(office.state.holds, "swap_hold", after_the_other)
+    assert code(lambda: office.yes(hold)) == "approval_closed"
+    assert office.holds.hold(hold.hold_id).status is HoldStatus.DENIED
+    assert office.refusal(hold_id=hold.hold_id) == "approval_refused"
+    last = office.records(hold)[-1]
+    assert (last.kind.value, last.status) == ("approval", "denied")
+    assert "did not count" in last.decoded()["why"]
 
 
 def outcome(hold: Hold, office: Office, kind: AnswerKind, by: str) -> str:
@@ -235,11 +275,11 @@ def test_who_was_demoted_meanwhile_grants_nothing() -> None:
     office.grants.make(alice, agent="bot", tool="update", most_uses=9)
     assert office.send().allowed
     office.state.people.replace_person(replace(alice, roles=(Role.VIEWER,)))
-    assert office.send().reason_code == "approval_required"
+    assert office.refusal() == "approval_required"
 
 
 def test_a_hold_of_another_run_is_not_matched_without_its_name() -> None:
     office = Office()
     approved(office)
     other = office.point.start_run(agent="bot")
-    assert office.send(CALL, run_id=other.run_id).reason_code == "approval_required"
+    assert office.refusal(CALL, run_id=other.run_id) == "approval_required"

@@ -103,7 +103,7 @@ def test_a_grant_is_good_for_as_many_uses_as_it_says() -> None:
 def test_a_grant_for_something_else_says_nothing(other: dict[str, Any]) -> None:
     made = office()
     grant(made, **other)
-    assert made.send().reason_code == "approval_required"
+    assert made.refusal() == "approval_required"
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_most_records_are_counted_and_what_cannot_be_counted_never_fits(
 def test_a_claim_of_the_caller_is_no_count() -> None:
     made = office()
     grant(made, most_records=20)
-    assert made.send(payload={"record_count": 1}).reason_code == "approval_required"
+    assert made.refusal(payload={"record_count": 1}) == "approval_required"
 
 
 def test_a_grant_ends_with_its_time_and_when_it_is_revoked() -> None:
@@ -162,7 +162,7 @@ def test_a_maker_who_may_not_approve_any_more_says_nothing(after: dict[str, Any]
     made = office()
     grant(made)
     made.state.people.replace_person(replace(ALICE, **after))
-    assert made.send().reason_code == "approval_required"
+    assert made.refusal() == "approval_required"
 
 
 def test_a_maker_who_is_unknown_says_nothing_and_whoever_owns_the_files_does() -> None:
@@ -183,14 +183,14 @@ def test_an_owner_cannot_grant_to_their_own_agent() -> None:
     owner = person("owen")
     made = office(owner)
     grant(made, by=owner)
-    assert made.send().reason_code == "approval_required"
+    assert made.refusal() == "approval_required"
 
 
 def test_a_grant_never_lifts_four_eyes_of_an_agent_that_acts_for_others() -> None:
     made = office()
     grant(made)
     chain = (Actor(name="bob", kind=ActorKind.PERSON),)
-    assert made.send(principal=replace(BOT, on_behalf_of=chain)).reason_code == "approval_required"
+    assert made.refusal(principal=replace(BOT, on_behalf_of=chain)) == "approval_required"
     service = (Actor(name="proxy", kind=ActorKind.SERVICE),)
     assert made.send(principal=replace(BOT, on_behalf_of=service)).allowed
 
@@ -198,7 +198,7 @@ def test_a_grant_never_lifts_four_eyes_of_an_agent_that_acts_for_others() -> Non
 def test_all_requirements_are_met_by_grants_or_none_is_used() -> None:
     made = office(ALICE, person("carol"), policies=(PER_POLICY,))
     only = grant(made, policies=("ask",))
-    assert made.send().reason_code == "approval_required"
+    assert made.refusal() == "approval_required"
     assert made.state.grants.grant(only.grant_id).used == 0  # type: ignore[union-attr]
     other = grant(made, by=person("carol"), policies=("also",))
     assert made.send().allowed

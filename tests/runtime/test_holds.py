@@ -68,7 +68,7 @@ def test_another_process_takes_up_what_this_one_held() -> None:
     other = office.again()
     other.yes(hold)
     assert other.again().send(hold_id=hold.hold_id).allowed
-    assert office.send(hold_id=hold.hold_id).reason_code == "approval_used"
+    assert office.refusal(hold_id=hold.hold_id) == "approval_used"
 
 
 def test_on_an_event_loop_it_is_the_same() -> None:
@@ -119,7 +119,7 @@ def test_what_nobody_answers_in_time_is_refused() -> None:
     assert office.kinds(hold) == ["hold", "approval", "refusal"]
     body = office.records(hold)[-1].decoded_as(ActionBody)
     assert body.decision.reasons[0].code == "approval_expired"
-    assert office.send(hold_id=hold.hold_id).reason_code == "approval_expired"
+    assert office.refusal(hold_id=hold.hold_id) == "approval_expired"
 
 
 def test_an_overdue_hold_is_expired_without_a_sweep_too() -> None:
@@ -145,7 +145,7 @@ def test_a_quarantined_agent_loses_its_open_holds_and_nobody_else_does() -> None
     office.yes(approved)
     closed = office.holds.void_agent("bot", why="quarantined")
     assert {hold.hold_id for hold in closed} == {pending.hold_id, approved.hold_id}
-    assert office.send(hold_id=approved.hold_id).reason_code == "approval_stale"
+    assert office.refusal(hold_id=approved.hold_id) == "approval_stale"
     assert office.holds.hold(other.hold_id).is_open
     assert office.kinds(pending) == ["hold", "approval", "refusal"]
 
@@ -156,7 +156,7 @@ def test_a_hold_whose_action_is_allowed_now_is_closed_and_runs_once() -> None:
     office.book.delete("ask", by="test")
     assert office.send(hold_id=hold.hold_id).allowed
     assert office.holds.hold(hold.hold_id).status is HoldStatus.VOID
-    assert office.send(hold_id=hold.hold_id).reason_code == "approval_stale"
+    assert office.refusal(hold_id=hold.hold_id) == "approval_stale"
     assert len(office.intents()) == 1
 
 
@@ -165,7 +165,7 @@ def test_a_hold_whose_action_is_refused_now_is_closed() -> None:
     hold = office.held()
     office.yes(hold)
     office.book.create({"name": "stop", "rule": "block", "condition": {"action": "update"}}, by="test")
-    assert office.send(hold_id=hold.hold_id).reason_code == "policy_block"
+    assert office.refusal(hold_id=hold.hold_id) == "policy_block"
     assert office.holds.hold(hold.hold_id).status is HoldStatus.VOID
     assert office.kinds(hold) == ["hold", "approval", "refusal", "approval"]
 
@@ -208,7 +208,7 @@ def test_a_process_that_died_between_taking_and_its_intent_loses_nothing() -> No
     assert office.state.holds.swap_hold(dead)
     assert office.send(hold_id=hold.hold_id).allowed
     assert office.holds.hold(hold.hold_id).taken_by == office.journal.node
-    assert office.send(hold_id=hold.hold_id).reason_code == "approval_used"
+    assert office.refusal(hold_id=hold.hold_id) == "approval_used"
     assert len(office.intents()) == 1
 
 
@@ -219,7 +219,7 @@ def test_what_a_dead_process_took_and_began_is_not_taken_again() -> None:
     assert office.send(hold_id=hold.hold_id).allowed
     taken = office.holds.hold(hold.hold_id)
     assert office.state.holds.swap_hold(replace(taken, taken_by="dead_node", version=taken.version + 1))
-    assert office.send(hold_id=hold.hold_id).reason_code == "approval_used"
+    assert office.refusal(hold_id=hold.hold_id) == "approval_used"
 
 
 def test_what_a_dead_process_took_is_not_taken_again_after_its_time() -> None:
@@ -229,7 +229,7 @@ def test_what_a_dead_process_took_is_not_taken_again_after_its_time() -> None:
     taken = replace(approved, status=HoldStatus.TAKEN, taken_by="dead_node", version=approved.version + 1)
     assert office.state.holds.swap_hold(taken)
     office.later(hours=2)
-    assert office.send(hold_id=hold.hold_id).reason_code == "approval_expired"
+    assert office.refusal(hold_id=hold.hold_id) == "approval_expired"
 
 
 @pytest.mark.parametrize("status", [HoldStatus.DENIED, HoldStatus.EXPIRED])
@@ -275,7 +275,7 @@ def test_a_hold_is_its_agents_own() -> None:
 
 def test_what_has_no_json_cannot_be_approved() -> None:
     office = Office()
-    assert office.send(arguments={"id": object()}).reason_code == "approval_unavailable"
+    assert office.refusal(arguments={"id": object()}) == "approval_unavailable"
 
 
 def test_waiting_ends_with_the_answer() -> None:
@@ -321,7 +321,7 @@ def test_a_hold_that_outlives_its_policies_says_so_and_is_asked_anew() -> None:
     hold = office.held()
     office.yes(hold)
     office.book.replace("ask", {**ASK, "condition": {"action": ["update", "delete"]}}, by="test")
-    assert office.send(hold_id=hold.hold_id).reason_code == "approval_stale"
+    assert office.refusal(hold_id=hold.hold_id) == "approval_stale"
     anew = office.held(run_id=hold.run_id)
     assert anew.hold_id != hold.hold_id
     office.yes(anew)

@@ -164,11 +164,8 @@ class Approvals(RuleBasedStateMachine):
         self.allowed.update(result.action_id for result in results if result.allowed)
         one.status = HoldStatus.TAKEN if goes_on and self.required() else HoldStatus.VOID
 
-    @rule(hold_id=holds, name=st.sampled_from(sorted(PEOPLE)), is_yes=st.booleans())
-    def answer(self, hold_id: str, name: str, is_yes: bool) -> None:
-        one = self.known[hold_id]
-        kind = AnswerKind.APPROVE if is_yes else AnswerKind.DENY
-        expected = self.answers(one, name, is_yes)
+    def answer_as_expected(self, hold_id: str, name: str, kind: AnswerKind) -> None:
+        expected = self.answers(self.known[hold_id], name, kind is AnswerKind.APPROVE)
         held = self.office.holds.hold(hold_id)
         somebody = replace(PEOPLE[name], roles=self.roles[name])
         try:
@@ -178,38 +175,35 @@ class Approvals(RuleBasedStateMachine):
         else:
             assert expected == ""
 
-    @rule(name=st.sampled_from(sorted(POLICIES)))
-    def change_policies(self, name: str) -> None:
-        if name in self.enabled:
-            self.office.book.delete(name, by="test")
+    @rule(hold_id=holds, name=st.sampled_from(sorted(PEOPLE)))
+    def approve(self, hold_id: str, name: str) -> None:
+        self.answer_as_expected(hold_id, name, AnswerKind.APPROVE)
+
+    @rule(hold_id=holds, name=st.sampled_from(sorted(PEOPLE)))
+    def approve_too(self, hold_id: str, name: str) -> None:
+        self.answer_as_expected(hold_id, name, AnswerKind.APPROVE)
+
+    @rule(hold_id=holds, name=st.sampled_from(["carol", "victor", "owen"]))
+    def deny(self, hold_id: str, name: str) -> None:
+        self.answer_as_expected(hold_id, name, AnswerKind.DENY)
+
+    @rule(what=st.sampled_from(["ask", "also", "brake", "1", "14", "61", "sweep", "quarantine"]))
+    def meanwhile(self, what: str) -> None:
+        if what in POLICIES:
+            self.change_policies(what)
+        elif what == "brake":
+            self.braked = not self.braked
+        elif what == "sweep":
+            for hold in self.office.holds.expire():
+                assert self.known[hold.hold_id].status is HoldStatus.EXPIRED
+        elif what == "quarantine":
+            self.quarantine()
         else:
-            self.office.book.create(POLICIES[name], by="test")
-        self.enabled ^= {name}
-
-    @rule()
-    def brake_or_not(self) -> None:
-        self.braked = not self.braked
-
-    @rule(minutes=st.sampled_from([1, 14, 61]))
-    def time_goes_by(self, minutes: int) -> None:
-        self.office.later(minutes=minutes)
-
-    @rule()
-    def sweep(self) -> None:
-        for hold in self.office.holds.expire():
-            assert self.known[hold.hold_id].status is HoldStatus.EXPIRED
+            self.office.later(minutes=int(what))
 
     @rule()
     def restart(self) -> None:
         self.office = self.office.again()
-
-    @rule()
-    def quarantine(self) -> None:
-        self.office.holds.expire()
-        for one in self.known.values():
-            if not self.lapse(one) and one.is_open:
-                one.status = HoldStatus.VOID
-        self.office.holds.void_agent("bot", why="quarantined")
 
     @rule(target=grants, name=st.sampled_from(["alice", "dora", "owen"]), uses=st.integers(1, 3))
     def grant(self, name: str, uses: int) -> Any:
@@ -233,6 +227,20 @@ class Approvals(RuleBasedStateMachine):
         now = (Role.VIEWER,) if self.roles[name] == PEOPLE[name].roles else PEOPLE[name].roles
         self.roles[name] = now
         self.office.state.people.replace_person(replace(PEOPLE[name], roles=now))
+
+    def change_policies(self, name: str) -> None:
+        if name in self.enabled:
+            self.office.book.delete(name, by="test")
+        else:
+            self.office.book.create(POLICIES[name], by="test")
+        self.enabled ^= {name}
+
+    def quarantine(self) -> None:
+        self.office.holds.expire()
+        for one in self.known.values():
+            if not self.lapse(one) and one.is_open:
+                one.status = HoldStatus.VOID
+        self.office.holds.void_agent("bot", why="quarantined")
 
     # What the model says of it
 
@@ -381,7 +389,7 @@ class Approvals(RuleBasedStateMachine):
 
 TestApprovals = Approvals.TestCase
 TestApprovals.settings = settings(
-    max_examples=60,
+    max_examples=100,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
