@@ -148,3 +148,10 @@ def test_another_form_is_refused(tmp_path: Path, identity: Any) -> None:
 )
 def test_only_https_and_loopback_are_safe(url: str, is_safe: bool) -> None:
     assert is_safe_url(url) is is_safe
+
+
+def test_the_settings_of_the_page_are_read(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/identity.md").read_text(encoding="utf-8")
+    block = page.partition("```yaml\n")[2].partition("```")[0]
+    settings = read(tmp_path, yaml.safe_load(block)["identity"])
+    assert [provider.name for provider in settings.providers] == ["company", "mesh"]

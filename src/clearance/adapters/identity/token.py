@@ -59,12 +59,7 @@ def _json_object(part: str) -> dict[str, Any]:
     if not _BASE64URL.issuperset(part):
         raise malformed("is not three parts of base64url")
     try:
-        value = json.loads(
-            urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_refused,
-            parse_float=_finite,
-        )
+        value = _DECODER.decode(urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode("utf-8"))
     except (ValueError, RecursionError):
         raise malformed("has a part that is not a JSON object, or names something twice") from None
     if not isinstance(value, dict):
@@ -88,3 +83,6 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError
     return value
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refused, parse_float=_finite)
