@@ -88,6 +88,27 @@ def test_resuming_what_is_not_stopped_fails(run: Invoke, store: Path) -> None:
     assert "clearance brake" in result.stderr
 
 
+def test_a_quarantine_here_makes_open_holds_void(run: Invoke, answer: Answer, store: Path) -> None:
+    with Client(store, agent="bot") as client:
+        client.policies.create({"name": "ask", "rule": "require_approval", "condition": {"tool": "pay"}})
+        held = client.check("pay", arguments={"amount": 3})
+        assert held.hold_id
+        assert run("quarantine", "agent", "bot", "--reason", "its key leaked").exit_code == 0
+        assert run("resume", "agent", "bot").exit_code == 0
+        again = client.check("pay", arguments={"amount": 3}, run_id=held.run_id, hold_id=held.hold_id)
+        assert again.reason_code != "approval_required"
+        assert again.blocked
+
+
+def test_with_a_journal_that_cannot_be_opened_a_stop_holds_all_the_same(run: Invoke, store: Path) -> None:
+    for part in (store / "journal").glob("*.db"):
+        part.write_bytes(b"this is no database, and never was one" * 100)
+    result = run("pause", "all", "--reason", "odd")
+    assert result.exit_code == 0
+    assert "could not record" in result.stderr
+    assert "EVERYTHING" in run("brake").stdout
+
+
 def test_glass_is_broken_and_ended(run: Invoke, answer: Answer, store: Path) -> None:
     result = run("break-glass", "bot", "--tool", "restart_*", "--reason", "the shop is down")
     assert result.stdout.startswith("GLASS BROKEN  agent bot, tools restart_*, until 20")

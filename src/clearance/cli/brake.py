@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from clearance.cli.output import is_colored, json_option, say, say_json, say_table
+from clearance.cli.person_here import local_person
 from clearance.cli.target import Target, require_store, target_options
 from clearance.cli.terminal_text import Style, paint, safe
 from clearance.core.model import BreakGlass, Stop, StopKind, StopLevel
@@ -225,7 +225,7 @@ def _control(target: Target) -> Iterator[BrakeControl]:
         return
     require_store(settings)
     with brake_alone(settings) as alone:
-        yield LocalControl(alone, f"local:{getpass.getuser()}")
+        yield LocalControl(alone, local_person().name)
 
 
 def _what(stop: Stop) -> str:
