@@ -58,7 +58,8 @@ def test_every_python_block_of_a_page_runs(
     namespace: dict[str, object] = {"__name__": "page"}
     for rest, code in blocks(page, "python"):
         if rest == "server":
-            code = code.replace("your_api_key", server.admin_key).replace("http://127.0.0.1:8700", server.url)
+            code = code.replace("your_api_key", server.agent_key).replace("your_token", server.admin_key)
+            code = code.replace("http://127.0.0.1:8700", server.url)
         exec(compile(code, page, "exec"), namespace)
 
 

@@ -41,19 +41,19 @@ BODIES: dict[str, tuple[bytes, int, str]] = {
 
 
 @pytest.fixture(scope="module")
-def admin(server: Server) -> Iterator[httpx.Client]:
-    with server.http(admin=True) as http:
+def agent(server: Server) -> Iterator[httpx.Client]:
+    with server.http() as http:
         yield http
 
 
 @pytest.mark.parametrize("name", BODIES)
-def test_a_bad_action_is_refused_with_its_code_and_nothing_is_stored(admin: httpx.Client, name: str) -> None:
+def test_a_bad_action_is_refused_with_its_code_and_nothing_is_stored(agent: httpx.Client, name: str) -> None:
     body, status, code = BODIES[name]
-    before = admin.get("/v1/records?limit=1").json()
-    answer = admin.post("/v1/actions", content=body, headers=JSON)
+    before = agent.get("/v1/records?limit=1").json()
+    answer = agent.post("/v1/actions", content=body, headers=JSON)
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
     assert "SECRETVALUE" not in answer.text
-    assert admin.get("/v1/records?limit=1").json() == before
+    assert agent.get("/v1/records?limit=1").json() == before
 
 
 def test_every_code_the_door_gives_is_in_the_published_list() -> None:
@@ -74,21 +74,21 @@ def test_every_code_the_door_gives_is_in_the_published_list() -> None:
         {"deep": eval("[" * 60 + "]" * 60)},
     ],
 )
-def test_strange_but_valid_values_are_judged_and_stored(admin: httpx.Client, arguments: object) -> None:
-    answer = admin.post("/v1/actions", json={"action": "get_it", "arguments": arguments})
+def test_strange_but_valid_values_are_judged_and_stored(agent: httpx.Client, arguments: object) -> None:
+    answer = agent.post("/v1/actions", json={"action": "get_it", "arguments": arguments})
     assert answer.status_code == 200
-    records = admin.get(f"/v1/runs/{answer.json()['run_id']}/trace")
+    records = agent.get(f"/v1/runs/{answer.json()['run_id']}/trace")
     assert records.status_code == 200
     assert len(records.json()["records"]) == 2
 
 
-def test_a_value_nested_nine_hundred_deep_is_judged_or_refused_but_never_fails(admin: httpx.Client) -> None:
+def test_a_value_nested_nine_hundred_deep_is_judged_or_refused_but_never_fails(agent: httpx.Client) -> None:
     body = b'{"action":"get_it","arguments":' + b'{"a":' * 900 + b"1" + b"}" * 900 + b"}"
-    answer = admin.post("/v1/actions", content=body, headers=JSON)
+    answer = agent.post("/v1/actions", content=body, headers=JSON)
     assert answer.status_code in (200, 400)
 
 
-def test_unknown_paths_methods_and_queries_have_codes(admin: httpx.Client) -> None:
+def test_unknown_paths_methods_and_queries_have_codes(agent: httpx.Client) -> None:
     for method, path, status, code in (
         ("GET", "/v2/none", 404, "no_such_path"),
         ("DELETE", "/v1/actions", 405, "method_not_allowed"),
@@ -97,7 +97,7 @@ def test_unknown_paths_methods_and_queries_have_codes(admin: httpx.Client) -> No
         ("GET", "/v1/runs?colour=red", 400, "bad_query"),
         ("GET", "/v1/records?since=yesterday", 400, "bad_query"),
     ):
-        answer = admin.request(method, path)
+        answer = agent.request(method, path)
         assert (answer.status_code, answer.json()["error"]["code"]) == (status, code), path
 
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.conftest import Server
+from tests.doors.approvers import agent_key_of, http_of
 
 
 @pytest.fixture(scope="module")
@@ -55,20 +56,21 @@ def test_an_outcome_told_twice_is_a_conflict_and_one_of_nothing_is_not_found(age
     assert (none.status_code, none.json()["error"]["code"]) == (404, "not_found")
 
 
-def test_one_agent_sees_and_closes_nothing_of_another(agent: httpx.Client, admin: httpx.Client) -> None:
-    foreign = admin.post("/v1/actions", json={"action": "read", "resource": "t"}).json()
+def test_one_agent_sees_and_closes_nothing_of_another(server: Server, agent: httpx.Client) -> None:
+    other = http_of(server, agent_key_of(server, "other"))
+    foreign = other.post("/v1/actions", json={"action": "read", "resource": "t"}).json()
     assert agent.get(f"/v1/runs/{foreign['run_id']}/trace").status_code == 404
     assert agent.post(f"/v1/runs/{foreign['run_id']}/end", json={}).status_code == 403
     path = f"/v1/actions/{foreign['action_id']}/outcome"
     assert agent.post(path, json={"status": "succeeded"}).status_code == 403
-    assert admin.post(path, json={"status": "succeeded"}).status_code == 200
+    assert other.post(path, json={"status": "succeeded"}).status_code == 200
     into = agent.post("/v1/actions", json={"action": "read", "run_id": foreign["run_id"]})
     assert into.status_code == 403
-    assert all(run["agent"] == "billing" for run in agent.get("/v1/runs?agent=ops").json()["runs"])
-    assert all(r["agent"] == "billing" for r in agent.get("/v1/records?agent=ops").json()["records"])
+    assert all(run["agent"] == "billing" for run in agent.get("/v1/runs?agent=other").json()["runs"])
+    assert all(r["agent"] == "billing" for r in agent.get("/v1/records?agent=other").json()["records"])
 
 
-def test_policies_are_versioned_and_replaced_atomically(admin: httpx.Client) -> None:
+def test_policies_are_versioned_and_replaced_atomically(agent: httpx.Client, admin: httpx.Client) -> None:
     before = admin.get("/v1/policies").json()
     document = before["document"]
     document["policies"].append({"name": "extra", "rule": "block", "condition": {"tool": "zap"}})
@@ -76,13 +78,13 @@ def test_policies_are_versioned_and_replaced_atomically(admin: httpx.Client) -> 
     assert replaced.json()["number"] == before["number"] + 1
     stale = admin.put("/v1/policies", json={"document": document, "expected": before["number"]})
     assert stale.status_code == 409
-    assert admin.post("/v1/actions", json={"action": "zap"}).json()["effect"] == "deny"
+    assert agent.post("/v1/actions", json={"action": "zap"}).json()["effect"] == "deny"
     bad = {"policies": [{"name": "a", "rule": "block", "condition": {"operation": "reed"}}, {"name": "b"}]}
     refused = admin.put("/v1/policies", json={"document": bad})
     assert refused.status_code == 422
     assert len(refused.json()["error"]["problems"]) >= 2
     assert admin.delete("/v1/policies/extra").json()["number"] == before["number"] + 2
-    assert admin.post("/v1/actions", json={"action": "zap"}).json()["effect"] == "allow"
+    assert agent.post("/v1/actions", json={"action": "zap"}).json()["effect"] == "allow"
     numbers = [version["number"] for version in admin.get("/v1/policies/versions").json()["versions"]]
     assert numbers == sorted(numbers, reverse=True)
 
@@ -94,7 +96,7 @@ def test_explain_names_the_condition_that_failed(admin: httpx.Client) -> None:
 
 
 def test_keys_are_shown_once_work_at_once_and_stop_at_once(server: Server, admin: httpx.Client) -> None:
-    admin.post("/v1/agents", json={"name": "mailer", "description": "sends mail"})
+    admin.post("/v1/agents", json={"name": "mailer", "purpose": "sends mail"})
     assert admin.post("/v1/agents", json={"name": "mailer"}).status_code == 409
     made = admin.post("/v1/agents/mailer/keys", json={"expires_days": 1}).json()
     headers = {"Authorization": f"Bearer {made['key']}"}
@@ -160,9 +162,9 @@ def test_authzen_evaluates_and_records(admin: httpx.Client, agent: httpx.Client)
     assert agent.post("/access/v1/evaluation", json=question).json()["decision"] is True
 
 
-def test_search_finds_by_tool_effect_and_text(admin: httpx.Client) -> None:
-    admin.post("/v1/actions", json={"action": "get_zebra", "arguments": {"stripe": "quagga"}})
-    admin.post("/v1/actions", json={"action": "delete", "resource": "production.zebra"})
+def test_search_finds_by_tool_effect_and_text(agent: httpx.Client, admin: httpx.Client) -> None:
+    agent.post("/v1/actions", json={"action": "get_zebra", "arguments": {"stripe": "quagga"}})
+    agent.post("/v1/actions", json={"action": "delete", "resource": "production.zebra"})
     assert admin.get("/v1/records?tool=get_zebra").json()["records"]
     assert admin.get("/v1/records?text=quagga").json()["records"]
     refused = admin.get("/v1/records?effect=deny&operation=delete").json()["records"]

@@ -214,15 +214,15 @@ def test_the_systems_are_listed_with_what_is_wrong(remote: Server) -> None:
 
 
 def test_a_conflict_over_http_is_a_409_that_names_the_keys(remote: Server, world: World) -> None:
-    with remote.http(admin=True) as admin:
+    with remote.http(admin=True) as admin, remote.http() as agent:
         save = {"name": "save", "rule": "snapshot", "condition": {"action": "update"}}
         assert admin.post("/v1/policies", json=save).status_code == 201
         call = {"action": "update", "resource": "users.accounts", "arguments": {"record_ids": [7]}}
-        action = admin.post("/v1/actions", json=call).json()
+        action = agent.post("/v1/actions", json=call).json()
         world.run("UPDATE accounts SET state = 'lost' WHERE id = 7")
-        admin.post(f"/v1/actions/{action['action_id']}/outcome", json={"status": "succeeded"})
+        agent.post(f"/v1/actions/{action['action_id']}/outcome", json={"status": "succeeded"})
         world.run("UPDATE accounts SET state = 'else' WHERE id = 7")
-        refused: httpx.Response = admin.post(f"/v1/actions/{action['action_id']}/undo", json={})
+        refused: httpx.Response = agent.post(f"/v1/actions/{action['action_id']}/undo", json={})
     assert refused.status_code == 409
     assert refused.json()["error"]["code"] == "restore_conflict"
     assert refused.json()["error"]["keys"][0].endswith("7")
