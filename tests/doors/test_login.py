@@ -27,6 +27,9 @@ login:
     issuer: {issuer}
     client_id: clearance-public
     redirect_uri: {url}/v1/login/open/callback
+identity:
+  providers:
+    - {{kind: oidc, name: company, issuer: "{issuer}", audience: [clearance], agents: arrive}}
 """
 
 
@@ -264,3 +267,38 @@ def test_a_command_line_gets_its_session_over_loopback(
     assert httpx.get(f"{door.url}/v1/me", headers=headers).json()["name"] == "alice"
     assert httpx.post(f"{door.url}/v1/logout", headers=headers).json() == {"name": "alice"}
     assert httpx.get(f"{door.url}/v1/me", headers=headers).status_code == 401
+
+
+def test_an_agent_acts_with_the_providers_token_and_the_whole_chain_is_recorded(
+    door: Server, identity_provider: Provider
+) -> None:
+    """Agent B, called by agent A, on behalf of alice, over HTTP; a person's session may not do the same."""
+    users = identity_provider.users_token("alice")
+    token = identity_provider.exchanged("agent-b", identity_provider.exchanged("agent-a", users))
+    agent = {"authorization": f"Bearer {token}"}
+    answer = httpx.post(
+        f"{door.url}/v1/actions", json={"action": "read", "resource": "staging.notes"}, headers=agent
+    )
+    assert answer.status_code == 200, answer.text
+    with door.http(admin=True) as admin:
+        records = admin.get(f"/v1/runs/{answer.json()['run_id']}/trace").json()["records"]
+    [intent] = [one for one in records if one["kind"] == "intent"]
+    told = intent["body"]["principal"]
+    assert told["agent"] == "agent-b"
+    assert [(one["name"], one.get("kind", "agent")) for one in told["on_behalf_of"]] == [
+        ("agent-a", "agent"),
+        ("alice", "person"),
+    ]
+    with door.http(admin=True) as admin:
+        [known] = [one for one in admin.get("/v1/agents").json()["agents"] if one["name"] == "agent-b"]
+    assert known["source"] == "provider"
+
+
+def test_an_agents_token_does_not_rule_and_a_token_for_another_does_nothing(
+    door: Server, identity_provider: Provider
+) -> None:
+    agent = {"authorization": f"Bearer {identity_provider.token('agent-a')}"}
+    assert httpx.get(f"{door.url}/v1/me", headers=agent).json()["kind"] == "agent"
+    assert _code(httpx.get(f"{door.url}/v1/people", headers=agent)) == (403, "forbidden")
+    other = {"authorization": f"Bearer {identity_provider.token('agent-a', resource='urn:other')}"}
+    assert _code(httpx.get(f"{door.url}/v1/me", headers=other)) == (401, "token_audience")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -183,3 +185,18 @@ def test_a_cookie_is_secure_where_the_browser_came_by_https() -> None:
     assert secure_flag(_scope(origin="https://c.test")) == "; Secure"
     assert secure_flag(_scope(), "https://c.test/v1/login/x/callback") == "; Secure"
     assert secure_flag({**_scope(), "scheme": "https"}) == "; Secure"
+
+
+def test_a_flood_of_logins_holds_nobody_else_up(server: Server, admin: httpx.Client) -> None:
+    """Forty guesses at once. The last test here: from now on this address has to wait."""
+    with ThreadPoolExecutor(40) as pool:
+        body = {"password": "a guess of mine"}
+        guesses = [
+            pool.submit(httpx.post, f"{server.url}/v1/login", json={"name": f"n-{n}", **body}, timeout=120)
+            for n in range(40)
+        ]
+        time.sleep(0.3)
+        assert admin.get("/v1/sessions").status_code == 200
+        waiting = sum(not guess.done() for guess in guesses)
+        assert {guess.result().status_code for guess in guesses} == {401}
+    assert waiting > 0

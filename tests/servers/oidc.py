@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import re
+import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -14,11 +15,13 @@ from typing import Any
 
 import httpx
 import pytest
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from tests.servers.process import Server, free_port, missing, owned_directory
 
 HERE = Path(__file__).parent / "oidc"
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
+NOWHERE = "http://127.0.0.1:1/v1/login/company/callback"  # a redirect that nobody follows
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 
@@ -53,6 +56,30 @@ class Provider:
             subject_token=subject_token,
             subject_token_type=ACCESS_TOKEN,
             resource=resource,
+        )
+        return str(told["access_token"])
+
+    def users_token(self, name: str) -> str:
+        """An access token of somebody for `urn:clearance`: logged in with PKCE, as an application would."""
+        verifier = secrets.token_urlsafe(48)
+        query = {
+            "client_id": "clearance",
+            "response_type": "code",
+            "redirect_uri": NOWHERE,
+            "scope": "openid act",
+            "resource": "urn:clearance",
+            "code_challenge": create_s256_code_challenge(verifier),
+            "code_challenge_method": "S256",
+        }
+        with httpx.Client(timeout=20) as browser:
+            back = self.log_in(browser, str(httpx.URL(f"{self.issuer}/auth", params=query)), name)
+        told = self._told(
+            "clearance",
+            grant_type="authorization_code",
+            code=httpx.URL(back.headers["location"]).params["code"],
+            code_verifier=verifier,
+            redirect_uri=NOWHERE,
+            resource="urn:clearance",
         )
         return str(told["access_token"])
 

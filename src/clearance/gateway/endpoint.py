@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
@@ -107,6 +108,8 @@ class Door:
     writer: LoopWriter
     watch: HoldWatch
     ending: threading.Event = field(default_factory=threading.Event)  # set when the server is told to stop
+    # A password takes a thread a tenth of a second: a flood of them must not take the threads of everybody.
+    logging_in: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 
 
 @dataclass(frozen=True, slots=True)

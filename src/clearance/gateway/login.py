@@ -94,7 +94,8 @@ async def _log_in(asked: Asked) -> LoggedIn | Reply:
     if browser.is_foreign(asked.scope):
         raise ForbiddenError("Another site's page cannot log in here.")
     people = asked.door.assembly.people
-    text, person = await asyncio.to_thread(people.log_in, login.name, login.password, peer=asked.peer)
+    async with asked.door.logging_in:
+        text, person = await asyncio.to_thread(people.log_in, login.name, login.password, peer=asked.peer)
     if not login.cookie:
         return Reply(LoggedIn(name=person.name, roles=person.roles, session=text), headers=_ANEW)
     return _with_cookie(asked, person, text)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
-from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from clearance.adapters.identity import proofs
 from clearance.config import Settings
@@ -19,7 +16,7 @@ from clearance.core.model import ActionCall, ActorKind, Agent, AgentSource, Prin
 from clearance.errors import AuthenticationError
 from clearance.ports import Identity, Presented
 from clearance.wiring import Assembly, assemble, utc_now
-from tests.servers.oidc import SECRET, Provider
+from tests.servers.oidc import Provider
 
 pytestmark = pytest.mark.servers
 
@@ -90,30 +87,7 @@ def gate(identity_provider: Provider) -> Iterator[Gate]:
 @pytest.fixture
 def users_token(identity_provider: Provider) -> str:
     """An access token of alice, who logged in at the provider with PKCE."""
-    redirect, verifier = "http://127.0.0.1:1/v1/login/company/callback", secrets.token_urlsafe(48)
-    query = {
-        "client_id": "clearance",
-        "response_type": "code",
-        "redirect_uri": redirect,
-        "scope": "openid act",
-        "resource": "urn:clearance",
-        "state": "s",
-        "code_challenge": create_s256_code_challenge(verifier),
-        "code_challenge_method": "S256",
-    }
-    issuer = identity_provider.issuer
-    with httpx.Client(timeout=20) as browser:
-        back = identity_provider.log_in(browser, str(httpx.URL(f"{issuer}/auth", params=query)), "alice")
-    form = {
-        "grant_type": "authorization_code",
-        "code": httpx.URL(back.headers["location"]).params["code"],
-        "code_verifier": verifier,
-        "redirect_uri": redirect,
-        "resource": "urn:clearance",
-    }
-    answer = httpx.post(f"{issuer}/token", data=form, auth=("clearance", SECRET), timeout=20)
-    assert answer.status_code == 200, answer.text
-    return str(answer.json()["access_token"])
+    return identity_provider.users_token("alice")
 
 
 def test_a_client_credentials_token_is_an_agent_that_is_taken_in(
