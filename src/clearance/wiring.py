@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,55 +16,28 @@ from clearance.adapters.identity import Passwords, new_key, open_logins, proofs
 from clearance.adapters.store import MemoryJournal, MemoryState, SqliteJournal, SqliteState
 from clearance.adapters.systems import open_session, opener, openers, own_directory
 from clearance.config import Settings, default_policies, read_policy_files
-from clearance.core.model import Record
 from clearance.errors import ConflictError
 from clearance.ports import Identity, Journal, Session, State
-from clearance.runtime.asking import asking
 from clearance.runtime.audit import Audit
-from clearance.runtime.brake import Brake
-from clearance.runtime.breakers import Breakers
-from clearance.runtime.control_point import ControlPoint
-from clearance.runtime.grants import Grants
-from clearance.runtime.holds import Holds
 from clearance.runtime.identities import Identities
-from clearance.runtime.keys import Keys
 from clearance.runtime.logins import Logins
 from clearance.runtime.names import new_id
 from clearance.runtime.notices import Notices
-from clearance.runtime.people import People
 from clearance.runtime.policy_book import PolicyBook
-from clearance.runtime.quarantine import brake_of
-from clearance.runtime.recovery import Recovery
-from clearance.runtime.registry import Registry
-from clearance.runtime.sweep import close_left_behind
+from clearance.runtime.services import Makers, Services, services
 from clearance.runtime.systems import Systems
-from clearance.runtime.tokens import Tokens
 
 MEMORY = "memory"
 
 
-@dataclass(frozen=True, slots=True)
-class Assembly:
-    """Everything a door needs. `closed` are the actions that recovery closed as unknown at the start."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembly(Services):
+    """Everything a door needs."""
 
     settings: Settings
-    control_point: ControlPoint
-    recovery: Recovery
-    audit: Audit
-    holds: Holds
-    grants: Grants
-    systems: Systems
-    journal: Journal
-    state: State
     identity: Identity
-    people: People
     logins: Logins
-    brake: Brake
-    notices: Notices
-    registry: Registry
-    keys: Keys
     images: Path
-    closed: tuple[Record, ...]
 
     def open_session(self, kind: str, name: str, options: Mapping[str, Any]) -> Session:
         """A guarded database session; what it captures can be undone by this name from now on."""
@@ -92,54 +65,24 @@ def assemble(settings: Settings) -> Assembly:
     Raises StoreError, PolicyError, ConfigurationError. A fresh store starts with the default policies.
     """
     files, logins = read_policy_files(settings.policies), open_logins(settings.login)
+    systems, notifiers = settings.systems, open_notifiers(settings.notices, clock=utc_now)
     journal, state, images = _open_store(settings)
-    notifiers = open_notifiers(settings.notices, clock=utc_now)
-    systems = Systems(openers(settings.systems, settings.resources, images), settings.resources)
-    notices = Notices(state.outbox, notifiers, settings.notices, clock=utc_now, new_id=new_id)
     audit = Audit(journal, utc_now)
-    policies = PolicyBook(state.policies, files=files, clock=utc_now, record=audit.record)
-    keys = Keys(state.credentials, audit, clock=utc_now, new_credential=new_key)
-    registry = Registry(state.agents, audit, clock=utc_now, keys=keys)
-    holds, grants = asking(state, journal, policies, audit, clock=utc_now, new_id=new_id, tell=notices.tell)
-    brake = brake_of(
-        state, audit, clock=utc_now, new_id=new_id, tell=notices.tell, void_agent=holds.void_agent
-    )
-    point = ControlPoint(
+    made = services(
         journal,
-        policies,
-        clock=utc_now,
-        new_id=new_id,
-        systems=systems,
-        approvals=holds,
-        posture=brake.posture,
-        breakers=Breakers(journal, brake, clock=utc_now),
-        known=registry.known,
-        seen=registry.seen,
-    )
-    tokens = Tokens(state.credentials, clock=utc_now, make=new_key)
-    people = People(state.people, tokens, audit, clock=utc_now, passwords=Passwords())
-    recovery, closed = Recovery(point), close_left_behind(journal, utc_now)
-    recovery.settle_closed(closed)
-    holds.catch_up()
-    return Assembly(
-        settings=settings,
-        control_point=point,
-        recovery=recovery,
+        state,
         audit=audit,
-        holds=holds,
-        grants=grants,
-        systems=systems,
-        journal=journal,
-        state=state,
-        identity=Identities(proofs(settings.identity, state, arrived=registry.arrived)),
-        people=people,
-        logins=Logins(logins, people, clock=utc_now),
-        brake=brake,
-        notices=notices,
-        registry=registry,
-        keys=keys,
+        policies=PolicyBook(state.policies, files=files, clock=utc_now, record=audit.record),
+        systems=Systems(openers(systems, settings.resources, images), settings.resources),
+        notices=Notices(state.outbox, notifiers, settings.notices, clock=utc_now, new_id=new_id),
+        make=Makers(clock=utc_now, new_id=new_id, new_credential=new_key, passwords=Passwords()),
+    )
+    return Assembly(
+        **{field.name: getattr(made, field.name) for field in fields(made)},
+        settings=settings,
+        identity=Identities(proofs(settings.identity, state, arrived=made.registry.arrived)),
+        logins=Logins(logins, made.people, clock=utc_now),
         images=images,
-        closed=tuple(closed),
     )
 
 

@@ -28,6 +28,7 @@ from clearance.runtime.asking import asking
 from clearance.runtime.audit import Audit
 from clearance.runtime.control_point import ControlPoint
 from clearance.runtime.policy_book import PolicyBook
+from clearance.runtime.standing import Standing
 from tests.answering import person
 
 T = TypeVar("T")
@@ -74,8 +75,7 @@ class Office:
             self.book,
             clock=self.clock,
             new_id=self.new_id,
-            approvals=self.holds,
-            posture=posture,
+            standing=Standing(approvals=self.holds, posture=posture),
         )
 
     def again(self) -> Office:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -36,7 +35,7 @@ from clearance.core.model import (
 )
 from clearance.core.normalize import normalize
 from clearance.core.policy import PolicySet
-from clearance.core.policy.posture import Posture, stopping
+from clearance.core.policy.posture import stopping
 from clearance.errors import (
     ClearanceError,
     ConflictError,
@@ -44,13 +43,13 @@ from clearance.errors import (
     NotFoundError,
     RequestError,
 )
-from clearance.ports import Approvals, Journal, Target
-from clearance.runtime.breakers import Breakers
+from clearance.ports import Journal, Target
 from clearance.runtime.mediator import AsyncAppend, Clock, Mediator
 from clearance.runtime.memory import Memory
 from clearance.runtime.names import NewId, snapshot_of
 from clearance.runtime.policy_book import PolicyBook
 from clearance.runtime.recent import Recent
+from clearance.runtime.standing import Standing
 from clearance.runtime.systems import Systems
 
 _OPEN_KEPT = 4_096  # cleared actions whose report needs no look-up in the journal
@@ -93,28 +92,22 @@ class ControlPoint:
         clock: Clock,
         new_id: NewId,
         systems: Systems | None = None,
-        approvals: Approvals | None = None,
-        posture: Callable[[], Posture] = Posture,
-        known: Callable[[Principal], Principal] = lambda principal: principal,
-        breakers: Breakers | None = None,
-        seen: Callable[[str], None] = lambda _: None,
+        standing: Standing | None = None,
     ) -> None:
-        """`known` adds to a principal what the registry says of it; `posture` is what is braked now.
-
-        `seen` hears the name under which each run begins.
-        """
+        standing = Standing() if standing is None else standing
         self.journal = journal
         self.policies = policies
         self.systems = Systems() if systems is None else systems
         self._clock = clock
         self._new_id = new_id
-        self._breakers = breakers
-        self._memory = Memory(journal, breakers)
-        self.known_as = known
-        self._seen = seen
-        self._posture = posture
-        self._approvals = approvals
-        self._mediator = Mediator(journal, self._memory, clock=clock, approvals=approvals, posture=posture)
+        self._breakers = standing.breakers
+        self._memory = Memory(journal, standing.breakers)
+        self._registry = standing.registry
+        self._posture = standing.posture
+        self._approvals = standing.approvals
+        self._mediator = Mediator(
+            journal, self._memory, clock=clock, approvals=standing.approvals, posture=standing.posture
+        )
         self._runs: Recent[Run] = Recent(_RUNS_KEPT)
         self._open: Recent[Draft] = Recent(_OPEN_KEPT)
         self._unsettled: Recent[tuple[str, ...]] = Recent(_OPEN_KEPT)
@@ -133,7 +126,8 @@ class ControlPoint:
         """A run, and the record that starts it. Raises ConflictError when the id is taken, StoreError."""
         if run_id and (run_id == ADMINISTRATION_RUN or self._known(run_id) is not None):
             raise ConflictError("A run of this id exists; leave `run_id` out to have one made.")
-        self._seen(agent)
+        if self._registry is not None:
+            self._registry.seen(agent)
         run = Run(run_id=run_id or self._new_id("run"), agent=agent, goal=goal)
         self._runs.put(run.run_id, run)
         self._memory.run_started(run.run_id)
@@ -259,6 +253,10 @@ class ControlPoint:
             threading.Thread(target=self._breakers.trip, args=(tripped,), daemon=True).start()
         told = drafts.told(report.status, result=report.result, error=report.error)
         return drafts.outcome(intent, at=self._clock(), status=report.status, told=told)
+
+    def known_as(self, principal: Principal) -> Principal:
+        """With what the registry says of it."""
+        return principal if self._registry is None else self._registry.known(principal)
 
     def stopping(self, call: ActionCall, principal: Principal) -> Reason | None:
         """Why an action that runs already has to end; None: it may go on. Raises StoreError."""
