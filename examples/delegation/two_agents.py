@@ -1,8 +1,8 @@
 """One agent lets another act for it, for ten minutes and for reading only. Needs a server and two keys:
 
-    export REPORTING_KEY=$(clearance agent create reporting --owner ann)
-    export HELPER_KEY=$(clearance agent create helper --owner ann)
-    clearance serve
+export REPORTING_KEY=$(clearance agent create reporting --owner ann)
+export HELPER_KEY=$(clearance agent create helper --owner ann)
+clearance serve
 """
 
 import os
