@@ -20,7 +20,7 @@ def grant() -> None:
 
     \b
     Example:
-      clearance grant create billing send_email --rows 20 --minutes 30 --times 5
+      clearance grant create billing sql.execute --rows 20 --minutes 30 --times 5
     """
 
 
@@ -52,11 +52,11 @@ def create(
 ) -> None:
     """Make a grant. What it covers is not held for you; everything else about the action is decided as ever.
 
-    With --rows an action whose records cannot be counted is not covered.
+    With --rows only what a configured system or a guarded connection counted is covered.
 
     \b
     Example:
-      clearance grant create billing send_email --rows 20 --times 5 --reason "monthly letters"
+      clearance grant create billing send_email --times 5 --reason "monthly letters"
     """
     wanted = GrantWanted(
         agent=agent,
