@@ -69,11 +69,12 @@ def test_every_yaml_block_of_a_page_is_yaml(page: str) -> None:
         list(yaml.safe_load_all(code))
 
 
-def test_every_page_is_reached_from_the_index() -> None:
+def test_every_page_is_reached_from_the_index_once() -> None:
     index = (ROOT / "docs/README.md").read_text(encoding="utf-8")
     for page in PAGES:
         if page.startswith("docs/") and "decisions/" not in page and page != "docs/README.md":
-            assert f"]({page.removeprefix('docs/')})" in index, f"docs/README.md does not lead to {page}"
+            times = index.count(f"]({page.removeprefix('docs/')})")
+            assert times == 1, f"docs/README.md leads to {page} {times} times"
 
 
 @pytest.fixture(autouse=True)

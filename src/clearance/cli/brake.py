@@ -84,7 +84,7 @@ def pause(target: Target, /, **given: Any) -> None:
 @target_options
 @click.pass_obj
 def quarantine(target: Target, /, **given: Any) -> None:
-    """Pause, and make void what was approved, granted and delegated before.
+    """Pause, and make void what was approved and granted before. Delegations are dead while it lasts.
 
     \b
     Example:

@@ -135,6 +135,6 @@ def store_option(command: F) -> F:
 
 def target_options(command: F) -> F:
     """For commands that work on a store or on a server."""
-    command = _option("--api-key", "KEY", "Key for that server (CLEARANCE_API_KEY).")(command)
+    command = _option("--api-key", "KEY", "Key or token for that server (CLEARANCE_API_KEY).")(command)
     command = _option("--url", "URL", "A server instead of a store (CLEARANCE_URL).")(command)
     return store_option(command)

@@ -1,4 +1,4 @@
-"""Snapshots, rollback and undo over HTTP. An agent's key reaches its own actions; an admin's all."""
+"""Snapshots, rollback and undo over HTTP. An agent reaches its own actions, an operator all."""
 
 from __future__ import annotations
 
