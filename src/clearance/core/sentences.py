@@ -1,6 +1,9 @@
 """What the machine says to an agent when it refuses: what happened, and what to do."""
 
-NO_APPROVER = "This needs a person's approval, and nobody can be asked here; nothing was run."
+NO_APPROVER = (
+    "This needs a person's approval, and it could not be asked for: the transaction holds earlier changes "
+    "(commit first), an argument has no JSON form, or the store does not answer. Nothing was run."
+)
 NO_SNAPSHOT = "The policy asks for a snapshot first, and nothing here can take one; nothing was run."
 NOT_SAVED = "The state could not be saved first; nothing was run."
 NOT_WHAT_WAS_SHOWN = (
