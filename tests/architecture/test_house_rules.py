@@ -6,42 +6,40 @@ import ast
 import re
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src/clearance").rglob("*.py"))
-IDS = [path.relative_to(ROOT / "src").as_posix() for path in SOURCES]
+NAMES = [path.relative_to(ROOT / "src").as_posix() for path in SOURCES]
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
 MOST_LINES = 400
 MOST_FUNCTION_LINES = 40
 BANNED_NAMES = {"utils", "common", "helpers", "manager", "util", "helper", "misc"}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=IDS)
-def test_a_file_stays_small_says_what_it_is_for_and_has_a_telling_name(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
-    assert ast.get_docstring(TREES[path]), "a module's first line says what it is for"
-    assert path.stem not in BANNED_NAMES
+def test_a_file_stays_small_says_what_it_is_for_and_has_a_telling_name() -> None:
+    for path, name in zip(SOURCES, NAMES, strict=True):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES, f"{name} is too long"
+        assert ast.get_docstring(TREES[path]), f"{name}: a module's first line says what it is for"
+        assert path.stem not in BANNED_NAMES, name
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=IDS)
-def test_a_function_stays_small_and_takes_no_positional_flag(path: Path) -> None:
-    for node in ast.walk(TREES[path]):
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
-        assert node.end_lineno is not None
-        docstring = ast.get_docstring(node, clean=False) or ""
-        length = node.end_lineno - node.lineno + 1 - len(docstring.splitlines())
-        assert length <= MOST_FUNCTION_LINES, f"{node.name} has {length} lines"
+def test_a_function_stays_small_and_takes_no_positional_flag() -> None:
+    for path, name in zip(SOURCES, NAMES, strict=True):
+        for node in ast.walk(TREES[path]):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            assert node.end_lineno is not None
+            docstring = ast.get_docstring(node, clean=False) or ""
+            length = node.end_lineno - node.lineno + 1 - len(docstring.splitlines())
+            assert length <= MOST_FUNCTION_LINES, f"{name}: {node.name} has {length} lines"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=IDS)
-def test_an_init_holds_a_docstring_imports_and_lists(path: Path) -> None:
-    if path.name != "__init__.py":
-        return
-    for node in TREES[path].body:
-        allowed = isinstance(node, ast.Import | ast.ImportFrom | ast.Expr | ast.Assign | ast.AnnAssign)
-        assert allowed, f"line {node.lineno}: {type(node).__name__} does not belong into an __init__"
+def test_an_init_holds_a_docstring_imports_and_lists() -> None:
+    allowed = ast.Import | ast.ImportFrom | ast.Expr | ast.Assign | ast.AnnAssign
+    for path, name in zip(SOURCES, NAMES, strict=True):
+        for node in TREES[path].body if path.name == "__init__.py" else ():
+            assert isinstance(node, allowed), (
+                f"{name}:{node.lineno}: {type(node).__name__} has no place there"
+            )
 
 
 def test_the_tests_of_the_core_use_no_mock() -> None:

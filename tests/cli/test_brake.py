@@ -12,6 +12,8 @@ from clearance import Client
 from tests.cli.conftest import Invoke
 from tests.conftest import Server, make_server
 
+pytestmark = pytest.mark.servers
+
 Answer = Callable[..., Any]
 
 

@@ -18,6 +18,8 @@ from tests.cli.conftest import Invoke
 from tests.conftest import Server, make_server
 from tests.servers.oidc import Provider
 
+pytestmark = pytest.mark.servers
+
 PASSWORD = "correct horse battery"
 
 

@@ -13,6 +13,8 @@ from clearance.core.model import CredentialKind, Person, PersonSource, Role
 from clearance.wiring import utc_now
 from tests.conftest import Server
 
+pytestmark = pytest.mark.servers
+
 
 @pytest.fixture
 def admin(server: Server) -> Iterator[httpx.Client]:

@@ -15,6 +15,8 @@ from clearance import Client, PolicyViolationError, brake_is_on, guard
 from clearance.core.drafts import ADMINISTRATION_RUN
 from tests.conftest import Server, free_port, make_server
 
+pytestmark = pytest.mark.servers
+
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Server]]:

@@ -20,6 +20,8 @@ from clearance.wiring import utc_now
 from tests.conftest import Server, make_server
 from tests.doors.approvers import ASKS, again, agent_key_of, held, http_of, token_of
 
+pytestmark = pytest.mark.servers
+
 
 @pytest.fixture(scope="module")
 def admin(server: Server) -> Iterator[httpx.Client]:

@@ -19,6 +19,8 @@ from clearance.wiring import utc_now
 from tests.conftest import Server, make_server
 from tests.servers.issuer import Issuer
 
+pytestmark = pytest.mark.servers
+
 CRM = "URI=spiffe://prod.example/crm"
 
 

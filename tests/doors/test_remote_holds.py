@@ -21,6 +21,8 @@ from tests.conftest import Server, make_server
 from tests.doors.approvers import ASKS, held
 from tests.servers.receiver import receiving
 
+pytestmark = pytest.mark.servers
+
 SECRET = "whsec_" + base64.b64encode(b"w" * 32).decode()
 
 

@@ -17,6 +17,8 @@ from clearance.gateway.endpoint import Access, Endpoint, Form
 from clearance.gateway.serve import create_app
 from clearance.wiring import Assembly, assemble, utc_now
 
+pytestmark = pytest.mark.servers
+
 PAGE = Path(__file__).parents[2] / "docs/people.md"
 WHO = ("nobody", "agent", *(role.value for role in Role))
 _STREAM_SECONDS = 1.0

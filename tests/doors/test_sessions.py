@@ -13,6 +13,8 @@ import pytest
 from clearance.gateway.browser import cookie, is_foreign, is_same_origin, secure_flag
 from tests.conftest import Server
 
+pytestmark = pytest.mark.servers
+
 PASSWORD = "correct horse battery"
 
 

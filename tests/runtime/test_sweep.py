@@ -7,11 +7,15 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from clearance import Client
 from clearance.config import Settings
 from clearance.core.model import OutcomeReport, OutcomeStatus, RecordKind
 from clearance.runtime.sweep import close_left_behind, close_overdue
 from clearance.wiring import assemble, utc_now
+
+pytestmark = pytest.mark.servers
 
 CHECK_AND_DIE = """
 import os, sys

@@ -5,7 +5,11 @@ from __future__ import annotations
 import statistics
 import time
 
+import pytest
+
 from clearance.adapters.identity import Passwords
+
+pytestmark = pytest.mark.servers
 
 
 def test_a_password_fits_its_own_hash_only() -> None:

@@ -58,7 +58,7 @@ requests = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(inner=bounds, outer=bounds, asked=st.lists(requests, min_size=1, max_size=6))
 def test_what_is_within_narrower_bounds_is_within_the_wider_ones(
     inner: Bounds, outer: Bounds, asked: list[Request]

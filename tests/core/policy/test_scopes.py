@@ -162,7 +162,7 @@ def strictness(decision):
 
 
 @given(data=st.data(), more=_LEARNED)
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_policy_that_nobody_wrote_makes_any_decision_milder(data, more, compiled, policy_lists, requests):
     written = data.draw(policy_lists)
     may = data.draw(st.sampled_from([None, [], [{"tool": "read_file"}], [{"operation": "send"}]]))

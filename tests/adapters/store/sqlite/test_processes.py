@@ -10,8 +10,12 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+
 from clearance.adapters.store.sqlite import SqliteJournal
 from clearance.core.model import Record
+
+pytestmark = pytest.mark.servers
 
 # Appends one or three records at a time to shared and own runs, over two days, and prints what was
 # acknowledged. Arguments: directory, name, number of appends (0: until it is killed).

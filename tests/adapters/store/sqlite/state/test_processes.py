@@ -10,11 +10,14 @@ import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
 from clearance.adapters.store.sqlite import SqliteState
 from clearance.core.model import Grant, Hold, HoldStatus, Operation, Shown
 from clearance.ports import HoldQuery
+
+pytestmark = pytest.mark.servers
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import datetime
 from typing import Final
 
@@ -36,10 +37,9 @@ class SqliteGrants:
         return self._database.revision(GRANTS)
 
     def add_grant(self, grant: Grant) -> None:
-        insert = "INSERT INTO grants VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         with self._database.writing("store the grant") as connection:
             with taken("A grant of this id exists already."):
-                connection.execute(insert, _row(grant))
+                insert_grant(connection, grant)
             count_change(connection, GRANTS)
 
     def grant(self, grant_id: str) -> Grant | None:
@@ -72,6 +72,10 @@ class SqliteGrants:
 
     def _found(self, select: str, *values: object) -> list[Grant]:
         return [_grant(row) for row in self._database.rows(select, *values)]
+
+
+def insert_grant(connection: sqlite3.Connection, grant: Grant) -> None:
+    connection.execute("INSERT INTO grants VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _row(grant))
 
 
 def listing(agent: str, valid_at: datetime | None) -> tuple[str, list[object]]:
