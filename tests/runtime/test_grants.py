@@ -10,7 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from clearance.core.drafts import ADMINISTRATION_RUN, ActionBody, AdministrationBody
+from clearance.core.holds import may_answer
 from clearance.core.model import (
+    ActionCall,
     Actor,
     ActorKind,
     Effect,
@@ -22,6 +24,7 @@ from clearance.core.model import (
     Principal,
     Radius,
     Request,
+    Requirement,
     Resource,
     Role,
     Saved,
@@ -298,3 +301,25 @@ def test_two_of_many_need_grants_of_two_people() -> None:
     assert made.grants._chosen(makers[:2], two, principal) == []
     chosen = made.grants._chosen(makers, two, principal)
     assert [one.by for _, one in chosen] == ["person:alice", "person:carol"]
+
+
+def test_recipients_that_the_call_names_are_counted_and_a_claim_is_not() -> None:
+    made = office(
+        policies=({"name": "mail", "rule": "require_approval", "condition": {"tool": "send_email"}},)
+    )
+    grant(made, tool="send_email", most_records=2)
+
+    def mail(*to: str, **more: Any) -> ActionCall:
+        return ActionCall(action="send_email", arguments={"to": list(to)}, **more)
+
+    assert made.send(mail("a@shop.example", "b@shop.example")).allowed
+    three = mail("a@x.example", "b@x.example", "c@x.example", facts={"recipient_count": 1})
+    assert made.refusal(three) == "approval_required"
+    assert made.refusal(ActionCall(action="send_email", facts={"recipient_count": 1})) == "approval_required"
+
+
+def test_whoever_owns_the_files_is_of_every_team() -> None:
+    needs = Requirement(policy="p", team="payments")
+    owner = Person(name="local:root", created_at=datetime(2026, 1, 1, tzinfo=UTC), roles=(Role.ADMIN,))
+    assert may_answer(owner, needs)
+    assert not may_answer(person("alice"), needs)

@@ -163,8 +163,12 @@ def named(person: Person) -> str:
 
 
 def may_answer(person: Person, asked: Requirement) -> bool:
-    """Whether this person has the role and the team. ADMIN counts as any, OPERATOR as APPROVER."""
-    if not person.is_active or (asked.team and asked.team not in person.teams):
+    """Whether this person has the role and the team. ADMIN counts as any, OPERATOR as APPROVER.
+
+    Whoever owns the store's files is of every team: who is in one is written there too.
+    """
+    of_team = not asked.team or asked.team in person.teams or person.name.startswith(_SHORT_PREFIX)
+    if not person.is_active or not of_team:
         return False
     roles = {asked.role, Role.ADMIN}
     if asked.role is Role.APPROVER:

@@ -74,9 +74,7 @@ async def evaluate(asked: Asked) -> EvaluationAnswer:
     """Decided and recorded like any action; its outcome is `not_reported` from the start."""
     question: Evaluation = asked.body
     agent = question.subject.id
-    if asked.caller.person is not None:
-        asked.caller.must(Access.OPERATE)
-    elif agent != asked.caller.name:
+    if asked.caller.person is None and agent != asked.caller.name:
         raise ForbiddenError("This key may ask for its own agent only; a gateway needs a service token.")
     point, append = asked.door.assembly.control_point, asked.door.writer.append
     principal = Principal(agent=agent, on_behalf_of=_behalf(asked), proof=asked.caller.principal.proof)
@@ -111,6 +109,7 @@ ENDPOINTS = (
         "AuthZEN 1.0 access evaluation",
         evaluate,
         EvaluationAnswer,
+        access=Access.RECOVER,
         body=Evaluation,
     ),
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from clearance.core import holds
-from clearance.core.enrich import COUNTED
+from clearance.core.enrich import COUNTED, DERIVED
 from clearance.core.mediation import Mediation
 from clearance.core.model import (
     ActorKind,
@@ -32,7 +32,7 @@ MOST_USES = 1_000
 _TRIES = 8  # others may use up the same grant meanwhile; each try looks for the next
 _ANYBODY = Requirement(policy="", four_eyes=False)
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
-_COUNTS = ("record_count", "recipient_count")
+_COUNTS = (("record_count", (COUNTED,)), ("recipient_count", (COUNTED, DERIVED)))
 
 
 class Grants:
@@ -176,11 +176,14 @@ def _fits(grant: Grant, mediation: Mediation) -> bool:
 
 
 def _count_of(mediation: Mediation) -> int | None:
-    """How many things the action touches, by a real count; what only somebody claims is not known."""
+    """How many things the action touches, by a real count; what only somebody claims is not known.
+
+    Recipients are counted in the call itself: it goes to those that it names, and to nobody else.
+    """
     if mediation.radii:
         return _sum(mediation.radii)
     facts = mediation.request.facts
-    found = [facts[name] for name in _COUNTS if name in facts and facts[name].source == COUNTED]
+    found = [facts[name] for name, sources in _COUNTS if name in facts and facts[name].source in sources]
     numbers = [fact.value for fact in found if type(fact.value) is int]
     return max(numbers) if numbers and len(numbers) == len(found) else None
 

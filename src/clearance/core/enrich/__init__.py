@@ -2,5 +2,6 @@
 
 from clearance.core.enrich.counted import COUNTED, uncounted, with_counts
 from clearance.core.enrich.derive import derive_facts, merge_facts
+from clearance.core.enrich.sources import DERIVED
 
-__all__ = ["COUNTED", "derive_facts", "merge_facts", "uncounted", "with_counts"]
+__all__ = ["COUNTED", "DERIVED", "derive_facts", "merge_facts", "uncounted", "with_counts"]
