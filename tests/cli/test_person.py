@@ -88,13 +88,16 @@ def test_a_token_is_alone_on_stdout_rotated_and_revoked(run: Invoke, answer: Ans
     assert _person_of(home, successor["token"]) == ""
 
 
-def test_deactivating_a_service_ends_its_tokens(run: Invoke, answer: Answer, home: Path) -> None:
+def test_deactivating_a_service_ends_its_tokens_for_good(run: Invoke, answer: Answer, home: Path) -> None:
     _add(run, "deploy", "--service")
     text = run("token", "create", "deploy").stdout.strip()
     assert _person_of(home, text) == "deploy"
     assert answer("person", "deactivate", "deploy")["is_active"] is False
     assert _person_of(home, text) == ""
     assert run("token", "create", "deploy").exit_code == 1
+    assert answer("person", "activate", "deploy")["is_active"] is True
+    assert _person_of(home, text) == ""
+    assert run("token", "create", "deploy").exit_code == 0
 
 
 @pytest.mark.parametrize("arguments", [["--invite"], ["--invite", "--service", "--email", "a@x.test"]])

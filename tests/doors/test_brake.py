@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -106,6 +107,41 @@ def test_an_async_action_behind_one_server_ends_when_the_other_is_told(pair: tup
     assert reason == "paused"
     [outcome] = [record for record in records if record.kind.value == "outcome"]
     assert (outcome.status, outcome.decoded()["error"]) == ("failed", "stopped by the brake")
+
+
+def test_an_async_action_ends_when_its_agent_is_retired_at_another_server(tmp_path: Path) -> None:
+    one = make_server(tmp_path / "store")
+    two = Server(one.store, free_port(), admin_key=one.admin_key, agent_key=one.agent_key)
+
+    async def scenario() -> tuple[float, str]:
+        began = asyncio.Event()
+        async with Client(url=two.url, api_key=two.agent_key) as client:
+
+            @guard(client=client)
+            async def crawl() -> None:
+                began.set()
+                await asyncio.sleep(10)
+
+            task = asyncio.create_task(crawl())
+            await began.wait()
+            await asyncio.sleep(0.5)  # it is watched by now, and the server is waited for
+            retired = time.perf_counter()
+            with one.http(admin=True) as admin:
+                answer = await asyncio.to_thread(admin.post, "/v1/agents/billing/retire", json={})
+                assert answer.status_code == 200, answer.text
+            with pytest.raises(PolicyViolationError) as refused:
+                await task
+            return time.perf_counter() - retired, refused.value.reason_code
+
+    one.start()
+    two.start()
+    try:
+        took, reason = asyncio.run(scenario())
+    finally:
+        one.stop()
+        two.stop()
+    assert took < 1.0
+    assert reason == "agent_retired"
 
 
 def test_a_stop_just_after_clearing_ends_it_too(pair: tuple[Server, Server]) -> None:

@@ -184,6 +184,27 @@ def test_a_policy_can_forbid_an_undo(world: World, tmp_path: Path) -> None:
     assert world.rows()[0] == (1, "lost")
 
 
+@pytest.mark.parametrize("action", ["read", "restore"])
+def test_refused_snapshots_and_undos_trip_a_breaker_as_any_action(
+    action: str, world: World, tmp_path: Path
+) -> None:
+    fuse = {"violations": 2, "within_seconds": 600}
+    with Client(tmp_path / "store", agent="billing") as client:
+        snapshot_id = client.snapshot(resource="users.accounts", record_ids=[1])
+        client.policies.create({"name": "no", "rule": "block", "condition": {"action": action}})
+        client.policies.create({"name": "fuse", "rule": "circuit_breaker", "trips": fuse, "then": "pause"})
+        codes = []
+        for _ in range(3):
+            with pytest.raises(PolicyViolationError) as refused:
+                if action == "read":  # as which saving state is judged
+                    client.snapshot(resource="users.accounts", record_ids=[1])
+                else:
+                    client.rollback(snapshot_id)
+            codes.append(refused.value.reason_code)
+    assert codes[2] == "paused"
+    assert "paused" not in codes[:2]
+
+
 def test_what_was_never_saved_cannot_be_undone_and_says_so(client: Client) -> None:
     result = client.check("update", "elsewhere.table")
     with pytest.raises(NotFoundError, match="Nothing was saved"):

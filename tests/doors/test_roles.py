@@ -11,6 +11,7 @@ import pytest
 
 from clearance.adapters.identity import new_key
 from clearance.config import Settings
+from clearance.core.drafts import ADMINISTRATION_RUN
 from clearance.core.model import Agent, CredentialKind, Person, PersonSource, Role
 from clearance.gateway.app import ENDPOINTS
 from clearance.gateway.endpoint import Access, Endpoint, Form
@@ -97,3 +98,24 @@ def test_no_role_is_nobodys_business_by_accident() -> None:
         if rules and one.method != "GET":
             assert one.access is Access.ADMIN, one.path
             assert TABLE[one.method, one.path] == {"admin"}, one.path
+
+
+async def test_only_who_audits_reads_the_administrative_run_and_an_agent_never(
+    assembly: Assembly, keys: dict[str, str]
+) -> None:
+    assembly.audit.record("person.add", by="billing", target="somebody")  # as if by an agent: still not its
+    may_read = TABLE["GET", "/v1/audit"]
+    assert may_read == {"auditor", "admin"}
+    transport = httpx.ASGITransport(create_app(assembly))
+    async with httpx.AsyncClient(transport=transport, base_url="http://clearance.test") as http:
+        for who in WHO[1:]:
+            http.headers["authorization"] = f"Bearer {keys[who]}"
+            traced = await http.get(f"/v1/runs/{ADMINISTRATION_RUN}/trace")
+            assert (traced.status_code == 200) == (who in may_read), who
+            assert (await http.get(f"/v1/runs/{ADMINISTRATION_RUN}")).status_code == 404, who
+            listed = (await http.get("/v1/runs")).json()["runs"]
+            assert ADMINISTRATION_RUN not in {run["run_id"] for run in listed}, who
+            for query in ({}, {"run_id": ADMINISTRATION_RUN}, {"kind": "administration"}):
+                found = (await http.get("/v1/records", params=query)).json()["records"]
+                runs = {record["run_id"] for record in found}
+                assert (ADMINISTRATION_RUN in runs) == (who in may_read), (who, query)

@@ -202,3 +202,14 @@ def test_a_flood_of_logins_holds_nobody_else_up(server: Server, admin: httpx.Cli
         waiting = sum(not guess.done() for guess in guesses)
         assert {guess.result().status_code for guess in guesses} == {401}
     assert waiting > 0
+
+
+def test_an_admin_lets_somebody_back_in_without_what_ended(admin: httpx.Client, server: Server) -> None:
+    new = {"name": "returning", "source": "service", "roles": ["viewer", "operator"]}
+    assert admin.post("/v1/people", json=new).status_code == 201
+    token = admin.post("/v1/people/returning/tokens", json={}).json()["token"]
+    for change in ({"is_active": False}, {"is_active": True, "roles": ["viewer"]}):
+        told = admin.patch("/v1/people/returning", json=change).json()
+        assert told["is_active"] is change["is_active"]
+    assert told["roles"] == ["viewer"]
+    assert httpx.get(f"{server.url}/v1/me", headers={"authorization": f"Bearer {token}"}).status_code == 401

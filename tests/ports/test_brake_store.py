@@ -49,6 +49,23 @@ def test_a_new_stop_takes_the_place_of_the_one_before(brakes: BrakeStore) -> Non
     assert brakes.revision() > before
 
 
+def test_a_stop_is_tightened_and_never_loosened(brakes: BrakeStore) -> None:
+    held = stop(StopKind.AGENT, "crm", level=StopLevel.HELD, until=LATER)
+    assert brakes.tighten_stop(held) == held
+    paused = stop(StopKind.AGENT, "crm", until=NOON + timedelta(minutes=1))
+    assert brakes.tighten_stop(paused) == replace(paused, until=LATER)
+    before = brakes.revision()
+    assert brakes.tighten_stop(held) is None
+    assert brakes.stops() == [replace(paused, until=LATER)]
+    assert brakes.revision() == before
+
+
+def test_what_has_ended_does_not_tighten_what_comes_after(brakes: BrakeStore) -> None:
+    brakes.set_stop(stop(StopKind.AGENT, "crm", level=StopLevel.QUARANTINED, until=NOON))
+    held = stop(StopKind.AGENT, "crm", level=StopLevel.HELD)
+    assert brakes.tighten_stop(held) == held
+
+
 def test_a_lifted_stop_is_gone(brakes: BrakeStore) -> None:
     brakes.set_stop(stop(StopKind.AGENT, "crm"))
     before = brakes.revision()

@@ -273,12 +273,13 @@ steps = st.one_of(
     call("grants.matching_grants", names, names, moments),
     call("grants.grants", agent=names, valid_at=maybe, limit=st.integers(-1, 3)),
     call("brakes.set_stop", stops),
+    call("brakes.tighten_stop", stops),
     call("brakes.lift_stop", one_of(StopKind), names),
     call("brakes.add_glass", glasses),
     call("brakes.end_glass", names, moments),
     call("brakes.glasses", open_at=maybe),
     call("outbox.add_notice", notices, to=names),
-    call("outbox.due_notices", moments, limit=st.integers(-1, 3)),
+    call("outbox.claim_notices", moments, until=moments, limit=st.integers(-1, 3)),
     call("outbox.notice_sent", names, to=names),
     call("outbox.notice_failed", names, to=names, again_at=maybe),
 )
@@ -298,7 +299,8 @@ def taken(state: State, step: Step) -> object:
 def everything(state: State) -> list[object]:
     listed = [state.agents.agents(), state.people.people(), state.credentials.credentials()]
     listed += [state.holds.holds(HoldQuery(limit=99)), state.grants.grants(), state.brakes.stops()]
-    due = state.outbox.due_notices(datetime(2101, 1, 1, tzinfo=UTC))
+    end = datetime(2101, 1, 1, tzinfo=UTC)
+    due = state.outbox.claim_notices(end, until=end)
     counters = (state.agents, state.people, state.credentials, state.holds, state.grants, state.brakes)
     return [*listed, state.brakes.glasses(), due, [store.revision() for store in counters]]
 

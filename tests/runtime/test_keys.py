@@ -145,6 +145,23 @@ def test_every_credential_of_an_agent_is_revoked_together(house: House) -> None:
     assert house.who(other).agent == "b"
 
 
+def test_what_a_person_or_a_service_of_the_same_name_has_stays_good(house: House) -> None:
+    session, token = CredentialKind.SESSION, CredentialKind.SERVICE_TOKEN
+    _, of_agent = house.keys.issue("a", by="p")
+    for kind in (session, token):
+        house.keys.issue("a", by="p", kind=kind)
+    assert [one.credential_id for one in house.keys.revoke_all("a", by="p")] == [of_agent.credential_id]
+    assert {one.kind for one in house.keys.list(subject="a") if one.is_valid(house.now)} == {session, token}
+    assert len(house.keys.revoke_all("a", by="p", kinds=[session])) == 1
+
+
+def test_the_end_of_a_namesakes_sessions_ends_no_delegation_of_the_agent(house: House) -> None:
+    text, _ = house.keys.issue("a", by="p")
+    house.keys.delegate(house.who(text), to="b", bounds=READS, seconds=60)
+    house.keys.revoke_all("a", by="p", kinds=[CredentialKind.SESSION])
+    assert all(one.is_valid(house.now) for one in house.keys.list())
+
+
 def test_a_delegate_acts_for_its_maker_within_the_bounds_of_both(house: House) -> None:
     a, _ = house.keys.issue("a", by="p", bounds=[READS])
     b, _ = house.keys.issue("b", by="p", bounds=[Bounds(tools=("crm_*",))])

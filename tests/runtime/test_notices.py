@@ -11,6 +11,7 @@ from clearance.adapters.approvals import MemoryNotifier
 from clearance.adapters.store import MemoryState
 from clearance.config.notices import NoticeReceiver
 from clearance.errors import StoreError
+from clearance.ports import Notice
 from clearance.runtime.notices import MOST_ATTEMPTS, Notices
 
 
@@ -89,10 +90,10 @@ def test_what_is_never_taken_is_given_up_after_a_bounded_number_of_attempts() ->
     desk = Desk(away)
     desk.notices.tell("hold_opened", {})
     for _ in range(MOST_ATTEMPTS):
-        assert len(desk.outbox.due_notices(desk.at)) == 1
+        assert len(desk.outbox.claim_notices(desk.at, until=desk.at)) == 1
         desk.notices.deliver_due()
         desk.at += timedelta(hours=1)
-    assert desk.outbox.due_notices(desk.at) == []
+    assert desk.outbox.claim_notices(desk.at, until=desk.at) == []
 
 
 def test_what_waits_for_a_receiver_that_is_configured_no_more_ends_too() -> None:
@@ -101,7 +102,7 @@ def test_what_waits_for_a_receiver_that_is_configured_no_more_ends_too() -> None
     desk.notices.tell("hold_opened", {})
     bare = Notices(desk.outbox, clock=lambda: desk.at, new_id=str)
     assert bare.deliver_due() == 0
-    assert desk.outbox.due_notices(desk.at) == []
+    assert desk.outbox.claim_notices(desk.at, until=desk.at) == []
     assert desk.later(1) == 1  # by the process that knows it
 
 
@@ -123,3 +124,52 @@ def test_a_notice_outlives_the_process_that_told_it() -> None:
     again = Notices(desk.outbox, [reborn], desk.receivers, clock=lambda: desk.at, new_id=str)
     assert again.deliver_due() == 1
     assert [one.body["hold_id"] for one in reborn.sent] == ["hold_1"]
+
+
+def test_two_processes_on_one_store_send_each_notice_once() -> None:
+    desk = Desk(MemoryNotifier("ops"))
+    mine, theirs = MemoryNotifier("ops"), MemoryNotifier("ops")
+    one, other = (
+        Notices(desk.outbox, [it], desk.receivers, clock=lambda: desk.at, new_id=str) for it in (mine, theirs)
+    )
+    desk.notices.tell("hold_opened", {"hold_id": "hold_1"})
+    send = mine.send
+
+    def meanwhile(notice: Notice) -> None:
+        assert other.deliver_due() == 0
+        send(notice)
+
+    mine.send = meanwhile  # type: ignore[method-assign]
+    assert one.deliver_due() == 1
+    assert (len(mine.sent), theirs.sent) == (1, [])
+
+
+def test_what_a_killed_process_had_taken_is_sent_by_another_soon_after() -> None:
+    desk = Desk(ops := MemoryNotifier("ops"))
+    desk.notices.tell("hold_opened", {"hold_id": "hold_1"})
+    kept, desk.outbox.notice_sent = desk.outbox.notice_sent, lambda *_, **__: killed()  # type: ignore[method-assign]
+
+    def killed() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        desk.notices.deliver_due()
+    desk.outbox.notice_sent = kept  # type: ignore[method-assign]
+    assert desk.later(119) == 0
+    assert desk.later(1) == 1
+    assert len(ops.sent) == 2  # at least once
+
+
+def test_no_sending_is_begun_that_could_outlast_the_lease() -> None:
+    desk = Desk(ops := MemoryNotifier("ops"))
+    for _ in range(3):
+        desk.notices.tell("hold_opened", {})
+    send = ops.send
+
+    def slow(notice: Notice) -> None:
+        desk.at += timedelta(seconds=31)
+        send(notice)
+
+    ops.send = slow  # type: ignore[method-assign]
+    assert desk.notices.deliver_due() == 2
+    assert desk.later(120) == 1

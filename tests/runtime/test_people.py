@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from clearance.adapters.identity import KeyIdentity, Standing, new_key
 from clearance.adapters.store import MemoryJournal, MemoryState
 from clearance.core.drafts import ADMINISTRATION_RUN
-from clearance.core.model import Person, PersonSource, Role
+from clearance.core.model import CredentialKind, Person, PersonSource, Role
 from clearance.errors import AuthenticationError, ConflictError, NotFoundError, RequestError
 from clearance.ports import Presented, Vouched
 from clearance.runtime.audit import Audit
@@ -148,6 +150,45 @@ def test_a_flood_of_tries_is_not_a_flood_of_records(house: House) -> None:
     slowed = [act for act in house.acts() if act["act"] == "person.login_slowed"]
     assert len(slowed) == 2  # once for the name, once for the address
     assert len(house.acts()) < 20
+
+
+def test_whoever_is_activated_again_gets_nothing_back_that_ended(house: House) -> None:
+    session, _ = house.people.log_in("alice", PASSWORD)
+    token, _ = house.people.issue_token("deploy", by="x")
+    for name in ("alice", "deploy"):
+        house.people.deactivate(name, by="x")
+        assert house.people.activate(name, by="x").is_active
+    assert not house.is_good(session)
+    assert not house.is_good(token)
+    with pytest.raises(AuthenticationError):
+        house.people.log_in("alice", PASSWORD)
+    house.people.set_password("alice", PASSWORD, by="x")
+    again, person = house.people.log_in("alice", PASSWORD)
+    assert person.roles == (Role.ADMIN,)
+    assert house.is_good(again)
+    assert house.people.issue_token("deploy", by="x")
+
+
+def test_whoever_is_deactivated_during_a_change_stays_so(house: House) -> None:
+    state, change = house.state.people, house.state.people.change_person
+
+    def first_gone(name: str, making: Callable[[Person], Person]) -> Person:
+        change(name, lambda now: replace(now, is_active=False, password_hash=""))
+        return change(name, making)
+
+    state.change_person = first_gone  # type: ignore[method-assign]
+    house.people.change("alice", by="x", roles=[Role.VIEWER])
+    assert not house.people.person("alice").is_active
+    with pytest.raises(RequestError):
+        house.people.set_password("alice", PASSWORD, by="x")
+    assert state.people()[0].password_hash == ""
+
+
+def test_whoever_is_deactivated_takes_no_key_of_an_agent_of_that_name_along(house: House) -> None:
+    _, key = new_key("alice", at=house.now, kind=CredentialKind.AGENT_KEY)
+    house.state.credentials.add_credential(key)
+    house.people.deactivate("alice", by="x")
+    assert house.state.credentials.credentials(CredentialKind.AGENT_KEY) == [key]
 
 
 def test_whoever_is_deactivated_is_out_at_once(house: House) -> None:

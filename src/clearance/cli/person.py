@@ -160,6 +160,23 @@ def deactivate(target: Target, name: str, *, as_json: bool) -> None:
 
 @person.command()
 @click.argument("name")
+@json_option
+@store_option
+@click.pass_obj
+def activate(target: Target, name: str, *, as_json: bool) -> None:
+    """Let somebody back in: with a new password or login; no old session or token comes back.
+
+    \b
+    Example:
+      clearance person activate bob
+    """
+    with target.store() as store:
+        back = store.people.activate(name, by=local_person().name)
+    _say(back, "Activated", as_json=as_json)
+
+
+@person.command()
+@click.argument("name")
 @stdin_option
 @json_option
 @store_option

@@ -14,7 +14,7 @@ from clearance.core.policy.posture import Posture, is_on, stopped_by, stopping
 from clearance.errors import RequestError
 from clearance.gateway.endpoint import Access, Asked, Endpoint
 from clearance.runtime.brake import GLASS_SECONDS, MOST_GLASS_SECONDS
-from clearance.wiring import utc_now
+from clearance.wiring import Assembly, utc_now
 
 _LOOK_SECONDS = 0.1
 _MOST_WAIT_SECONDS = 30.0
@@ -68,7 +68,7 @@ async def _state(asked: Asked) -> BrakeState:
     brake = asked.door.assembly.brake
     ends = time.monotonic() + wanted.wait
     # Another process may have changed it, so there is no event to wait for; asking costs microseconds.
-    while (revision := brake.revision()) == wanted.since and time.monotonic() < ends:
+    while (revision := _revision(asked.door.assembly)) == wanted.since and time.monotonic() < ends:
         if asked.door.ending.is_set():
             break
         await asyncio.sleep(_LOOK_SECONDS)
@@ -79,6 +79,11 @@ async def _state(asked: Asked) -> BrakeState:
         )
     stops = await asyncio.to_thread(brake.stops)
     return BrakeState(revision=revision, stops=stops, glasses=await asyncio.to_thread(brake.glasses))
+
+
+def _revision(assembly: Assembly) -> int:
+    """Of the brake and of the agents together: who is retired is stopped, too. Neither ever falls."""
+    return assembly.brake.revision() + assembly.registry.revision()
 
 
 def _for_agent(principal: Principal, posture: Posture, revision: int) -> BrakeState:

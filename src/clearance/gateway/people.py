@@ -30,11 +30,12 @@ class NewPerson(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class PersonChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is left out stays."""
+    """What is left out stays. `is_active` false deactivates, true lets back in."""
 
     roles: Roles | None = None
     teams: Teams | None = None
     email: Text | None = None
+    is_active: bool | None = None
 
 
 class NewPassword(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -134,14 +135,15 @@ async def _add(asked: Asked) -> PersonBody:
 
 async def _change(asked: Asked) -> PersonBody:
     change: PersonChange = asked.body
-    person = await asyncio.to_thread(
-        asked.door.assembly.people.change,
-        asked.path["name"],
-        by=asked.caller.name,
-        roles=change.roles,
-        teams=change.teams,
-        email=change.email,
-    )
+    people, name, by = asked.door.assembly.people, asked.path["name"], asked.caller.name
+    is_switched = change.is_active is not None
+    if not is_switched or (change.roles, change.teams, change.email) != (None, None, None):
+        person = await asyncio.to_thread(
+            people.change, name, by=by, roles=change.roles, teams=change.teams, email=change.email
+        )
+    if is_switched:  # last, so that nobody comes back with roles that were just taken away
+        switch = people.activate if change.is_active else people.deactivate
+        person = await asyncio.to_thread(switch, name, by=by)
     return _told(person)
 
 

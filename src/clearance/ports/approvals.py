@@ -113,8 +113,14 @@ class Outbox(Protocol):
     def add_notice(self, notice: Notice, *, to: str) -> None:
         """Once for each receiver, by the receiver's configured name."""
 
-    def due_notices(self, at: datetime, *, limit: int = 100) -> list[tuple[str, int, Notice]]:
-        """(receiver, attempts so far, notice) of what is to be sent by now, oldest first."""
+    def claim_notices(
+        self, at: datetime, *, until: datetime, limit: int = 100
+    ) -> list[tuple[str, int, Notice]]:
+        """(receiver, attempts so far, notice) of what is to be sent by now, oldest first.
+
+        Atomic between processes: nobody else is given them before `until`. What whoever claimed them has
+        neither sent nor put off by then is due again.
+        """
 
     def notice_sent(self, notice_id: str, *, to: str) -> None: ...
 

@@ -20,6 +20,12 @@ class BrakeStore(Protocol):
     def set_stop(self, stop: Stop) -> None:
         """In the place of the one of the same kind and name."""
 
+    def tighten_stop(self, stop: Stop) -> Stop | None:
+        """Set it, never milder and never shorter than what holds at `stop.at` (`posture.tightened`).
+
+        What is on from now; None: it was as strict. Atomic: nothing is set in between, by any process.
+        """
+
     def lift_stop(self, kind: StopKind, name: str) -> Stop:
         """Take it away; what it was. Raises NotFoundError."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
@@ -26,6 +27,13 @@ class AgentStore(Protocol):
 
     def replace_agent(self, agent: Agent) -> None:
         """Put a new state in the place of the one of that name. Raises NotFoundError."""
+
+    def change_agent(self, name: str, change: Callable[[Agent], Agent]) -> Agent:
+        """Put what `change` makes of the newest state in its place; what is kept. Raises NotFoundError.
+
+        Atomic between processes. `change` is quick, asks no store, keeps the name; what it raises changes
+        nothing.
+        """
 
 
 class CredentialStore(Protocol):
@@ -70,7 +78,13 @@ class PeopleStore(Protocol):
         """Raises ConflictError when the name, or issuer and subject, are taken."""
 
     def replace_person(self, person: Person) -> None:
-        """Put a new state in the place of the one of that name. Raises NotFoundError."""
+        """Put a new state in the place of the one of that name. Raises NotFoundError, ConflictError."""
+
+    def change_person(self, name: str, change: Callable[[Person], Person]) -> Person:
+        """Put what `change` makes of the newest state in its place; what is kept.
+
+        As `AgentStore.change_agent`. Raises NotFoundError, and ConflictError for the identity of another.
+        """
 
 
 class Presented(Struct, frozen=True, kw_only=True):

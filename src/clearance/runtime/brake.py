@@ -19,7 +19,7 @@ import msgspec
 from clearance.core import redact
 from clearance.core.model import BreakGlass, Stop, StopKind, StopLevel
 from clearance.core.model.names import canonical
-from clearance.core.policy.posture import LEVELS, Posture, is_on, tightened
+from clearance.core.policy.posture import LEVELS, Posture, is_on
 from clearance.errors import ClearanceError, NotFoundError, RequestError, StoreError
 from clearance.ports import BrakeStore
 from clearance.runtime.audit import Audit
@@ -111,8 +111,11 @@ class Brake:
 
     def trip(self, stop: Stop) -> Stop | None:
         """Set what a circuit breaker asks for; never milder or shorter than what is on. None: it was on."""
-        stricter = tightened(self._on(stop.kind, stop.name), stop)
-        return None if stricter is None else self._put(stricter)
+        stricter = self._store.tighten_stop(stop)
+        if stricter is not None:
+            self._record("brake.set", stricter.by, _target_of(stricter), _plain(stricter))
+            self._follow_up(stricter)
+        return stricter
 
     def would_trip(self, stop: Stop) -> None:
         """Record what a circuit breaker in shadow would have set."""
@@ -215,10 +218,13 @@ class Brake:
         else:
             self._store.set_stop(stop)
             self._record("brake.set", stop.by, _target_of(stop), _plain(stop))
+        self._follow_up(stop)
+        return stop
+
+    def _follow_up(self, stop: Stop) -> None:
         if stop.level is StopLevel.QUARANTINED:
             self._make_void(stop)
         self._notify("brake_set", _plain(stop))
-        return stop
 
     def _on(self, kind: StopKind, name: str) -> Stop | None:
         at = self._clock()

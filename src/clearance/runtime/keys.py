@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
 from clearance.core.model import (
     MOST_ACTORS,
     Actor,
+    ActorKind,
     Bounds,
     Credential,
     CredentialKind,
@@ -24,7 +25,7 @@ NewCredential = Callable[..., tuple[str, Credential]]  # `clearance.adapters.ide
 
 MOST_DELEGATED_SECONDS = 86_400.0  # a day: a delegation serves a task, not a position
 _MOST_PATTERNS = 256
-_OF_AGENTS = frozenset({CredentialKind.AGENT_KEY, CredentialKind.DELEGATION})
+OF_AGENTS = frozenset({CredentialKind.AGENT_KEY, CredentialKind.DELEGATION})
 _ROTATED = frozenset({CredentialKind.AGENT_KEY, CredentialKind.SERVICE_TOKEN})
 
 
@@ -94,17 +95,24 @@ class Keys:
         """
         credential = self._known(credential_id)
         self._end(credential, by=by)
-        if credential.kind in _OF_AGENTS:
+        if credential.kind in OF_AGENTS:
             self._end_delegations_of(credential.subject, by=by)
         return self._known(credential_id)
 
-    def revoke_all(self, subject: str, *, by: str) -> list[Credential]:
-        """Every credential of somebody that is still good, and every delegation of theirs."""
+    def revoke_all(
+        self, subject: str, *, by: str, kinds: Collection[CredentialKind] = OF_AGENTS
+    ) -> list[Credential]:
+        """Every credential of these kinds that is still good; an agent's with every delegation it made.
+
+        A person or a service of the same name is somebody else: only `kinds` tells them apart.
+        """
         at = self._clock()
-        valid = [one for one in self._credentials.credentials(subject=subject) if one.is_valid(at)]
+        found = self._credentials.credentials(subject=subject)
+        valid = [one for one in found if one.kind in kinds and one.is_valid(at)]
         for one in valid:
             self._end(one, by=by)
-        self._end_delegations_of(subject, by=by)
+        if not OF_AGENTS.isdisjoint(kinds):
+            self._end_delegations_of(subject, by=by)
         return [self._known(one.credential_id) for one in valid]
 
     def list(self, *, kind: CredentialKind | None = None, subject: str = "") -> list[Credential]:
@@ -173,7 +181,8 @@ class Keys:
     def _end_delegations_of(self, maker: str, *, by: str) -> None:
         at = self._clock()
         for one in self._credentials.credentials(CredentialKind.DELEGATION):
-            if one.is_valid(at) and any(actor.name == maker for actor in one.on_behalf_of):
+            made = any(actor.kind is ActorKind.AGENT and actor.name == maker for actor in one.on_behalf_of)
+            if made and one.is_valid(at):
                 self._end(one, by=by)
 
     def _known(self, credential_id: str) -> Credential:

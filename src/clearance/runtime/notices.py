@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -20,6 +20,9 @@ _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 3600.0
 _AT_ONCE = 200
 _THREADS = 8
+# For so long nobody else sends what was taken; what a killed process had taken is late by as much at most.
+_LEASE = timedelta(seconds=120)
+_LONGEST_SEND = timedelta(seconds=60)  # the longest `timeout_seconds` of a receiver
 _LOG = logging.getLogger("clearance")
 
 
@@ -60,26 +63,33 @@ class Notices:
         """Send what is due; how many were taken. Blocks as long as receivers take, each in its own thread.
 
         What a receiver does not take is tried again, later each time, and given up after MOST_ATTEMPTS.
-        Raises StoreError.
+        Other processes on this store leave alone what was taken here. Raises StoreError.
         """
-        due = self._outbox.due_notices(self._clock(), limit=_AT_ONCE)
+        at = self._clock()
+        due = self._outbox.claim_notices(at, until=at + _LEASE, limit=_AT_ONCE)
+        until = at + _LEASE - _LONGEST_SEND
         by_receiver = [list(some) for _, some in groupby(sorted(due, key=_receiver), key=_receiver)]
         if len(by_receiver) < 2:
-            return sum(map(self._deliver, by_receiver))
+            return sum(self._deliver(some, until=until) for some in by_receiver)
         with ThreadPoolExecutor(min(len(by_receiver), _THREADS)) as threads:
-            return sum(threads.map(self._deliver, by_receiver))
+            return sum(threads.map(lambda some: self._deliver(some, until=until), by_receiver))
 
     def close(self) -> None:
         """Let the connections go. What was not sent is kept."""
         for notifier in self._notifiers.values():
             notifier.close()
 
-    def _deliver(self, due: list[tuple[str, int, Notice]]) -> int:
-        """One receiver's, in order. Where it does not take one, the others wait too: it is away."""
+    def _deliver(self, due: list[tuple[str, int, Notice]], *, until: datetime) -> int:
+        """One receiver's, in order. Where it does not take one, the others wait too: it is away.
+
+        None is begun after `until`: the lease could end while it is sent.
+        """
         notifier = self._notifiers.get(due[0][0])
         why = "" if notifier is not None else "it is not configured here"
         sent = 0
         for to, attempts, notice in due:
+            if self._clock() >= until:
+                break
             if notifier is not None and not why:
                 try:
                     notifier.send(notice)

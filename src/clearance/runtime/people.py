@@ -46,7 +46,7 @@ class People:
         self._audit = audit
         self._clock = clock
         self._passwords = passwords
-        self._changing = threading.Lock()  # the store has no swap: a change is read, made and put back alone
+        self._arriving = threading.Lock()  # whoever comes twice at once is added once
         self._names = Throttle(free=5, longest=_NAME_WAITS)
         self._peers = Throttle(free=20, longest=_PEER_WAITS)
 
@@ -108,38 +108,44 @@ class People:
         email: str | None = None,
     ) -> Person:
         """What is None stays. Raises NotFoundError."""
-        with self._changing:
-            known = self._known(name)
-            changed = replace(
+
+        def changed(known: Person) -> Person:
+            return replace(
                 known,
                 roles=known.roles if roles is None else _sorted(roles),
                 teams=known.teams if teams is None else tuple(teams),
                 email=known.email if email is None else email,
             )
-            self._record("person.change", by, changed, **_told(changed))
-            self._store.replace_person(changed)
-        return without_secret(changed)
+
+        told = changed(self._known(name))
+        self._record("person.change", by, told, **_told(told))
+        return without_secret(self._store.change_person(name, changed))
 
     def deactivate(self, name: str, *, by: str) -> Person:
         """Sessions and tokens end at once; the name stays taken. Raises NotFoundError."""
-        with self._changing:
-            known = self._known(name)
-            self._record("person.deactivate", by, known)
-            gone = replace(known, is_active=False, password_hash="")
-            self._store.replace_person(gone)
+        self._record("person.deactivate", by, self._known(name))
+        gone = self._store.change_person(name, lambda now: replace(now, is_active=False, password_hash=""))
         self._tokens.revoke_all(name, *KINDS)
         return without_secret(gone)
+
+    def activate(self, name: str, *, by: str) -> Person:
+        """Undo `deactivate`: nothing that ended comes back, no session, token or password.
+
+        Raises NotFoundError.
+        """
+        self._record("person.activate", by, self._known(name))
+        self._tokens.revoke_all(name, *KINDS)  # one that was made in the moment of deactivating, too
+        return without_secret(self._store.change_person(name, lambda now: replace(now, is_active=True)))
 
     def set_password(self, name: str, password: str, *, by: str) -> Person:
         """Its sessions end. Raises NotFoundError; RequestError for other than an active local account."""
         known = self._known(name)
-        if known.source is not PersonSource.LOCAL or not known.is_active:
-            raise RequestError("Only an active local account has a password.", reason="wrong_value")
+        _must_log_in_here(known)
         hashed = self._hashed(password)
         self._record("person.password", by, known)
-        with self._changing:
-            changed = replace(self._known(name), password_hash=hashed)
-            self._store.replace_person(changed)
+        changed = self._store.change_person(
+            name, lambda now: replace(_must_log_in_here(now), password_hash=hashed)
+        )
         self._tokens.revoke_all(name, CredentialKind.SESSION)
         return without_secret(changed)
 
@@ -164,7 +170,7 @@ class People:
 
         Raises AuthenticationError for whom it gives no role here, and for whom we turned off.
         """
-        with self._changing:
+        with self._arriving:
             known = self._store.person_of(vouched.issuer, vouched.subject) or self._invited(vouched)
             kept = known.roles if known is not None else vouched.newcomers
             roles = _sorted(kept if vouched.roles is None else vouched.roles)
@@ -173,6 +179,8 @@ class People:
                     self._tokens.revoke_all(known.name, CredentialKind.SESSION)
                 self._turned_away("person.login_failed", known, peer, provider=vouched.provider)
             person = self._as_vouched(vouched, known, roles)
+            if not person.is_active:  # turned off while the provider vouched
+                self._turned_away("person.login_failed", person, peer, provider=vouched.provider)
         return self._session(person, peer=peer, how=vouched.provider)
 
     def log_out(self, session_id: str, *, by: str) -> None:
@@ -239,20 +247,13 @@ class People:
         told = known or Person(
             name=self._free_name(vouched), created_at=self._clock(), source=PersonSource.PROVIDER
         )
-        person = replace(
-            told,
-            issuer=vouched.issuer,
-            subject=vouched.subject,
-            roles=roles,
-            teams=told.teams if vouched.teams is None else vouched.teams,
-            email=vouched.email or told.email,
-        )
+        person = _vouched_for(told, vouched, roles)
         if known is None:
             self._record("person.add", f"provider:{vouched.provider}", person, **_told(person))
             self._store.add_person(person)
         elif person != known:
             self._record("person.change", f"provider:{vouched.provider}", person, **_told(person))
-            self._store.replace_person(person)
+            return self._store.change_person(person.name, lambda now: _vouched_for(now, vouched, roles))
         return person
 
     def _free_name(self, vouched: Vouched) -> str:
@@ -280,10 +281,10 @@ class People:
         raise AuthenticationError(_FAILED, reason="login_failed")
 
     def _rehash(self, name: str, before: str, now: str) -> None:
-        with self._changing:
-            known = self._known(name)
-            if known.password_hash == before:
-                self._store.replace_person(replace(known, password_hash=now))
+        self._store.change_person(
+            name,
+            lambda known: replace(known, password_hash=now) if known.password_hash == before else known,
+        )
 
     def _turned_away(self, act: str, person: Person | None, peer: str, **details: str) -> NoReturn:
         """Record it, then raise what says nothing."""
@@ -301,9 +302,28 @@ class People:
         self._audit.record(act, by=by, target=person.name, details=dict(details))
 
 
+def _vouched_for(person: Person, vouched: Vouched, roles: tuple[Role, ...]) -> Person:
+    if person.subject and (person.issuer, person.subject) != (vouched.issuer, vouched.subject):
+        raise AuthenticationError(_FAILED, reason="login_failed")  # another came first as whom we invited
+    return replace(
+        person,
+        issuer=vouched.issuer,
+        subject=vouched.subject,
+        roles=roles,
+        teams=person.teams if vouched.teams is None else vouched.teams,
+        email=vouched.email or person.email,
+    )
+
+
 def without_secret(person: Person) -> Person:
     """Not even the hash."""
     return replace(person, password_hash="")
+
+
+def _must_log_in_here(person: Person) -> Person:
+    if person.source is not PersonSource.LOCAL or not person.is_active:
+        raise RequestError("Only an active local account has a password.", reason="wrong_value")
+    return person
 
 
 def _sorted(roles: Sequence[Role]) -> tuple[Role, ...]:

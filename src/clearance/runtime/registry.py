@@ -73,6 +73,10 @@ class Registry:
             self._held = (revision, find)
         return find
 
+    def revision(self) -> int:
+        """Another, greater number whenever an agent changed. Raises StoreError."""
+        return self._store.revision()
+
     def seen(self, name: str) -> None:
         """Somebody begins a run under this name: an agent that nobody registered is from now on."""
         if name and not name.startswith(PEOPLE) and self._find()(name) is None:
@@ -126,10 +130,7 @@ class Registry:
 
     def active(self, name: str) -> Agent:
         """One that may still be given keys. Raises NotFoundError, ConflictError."""
-        found = self.agent(name)
-        if found.status is AgentStatus.RETIRED:
-            raise ConflictError("This agent is retired, for good.")
-        return found
+        return _still_active(self.agent(name))
 
     def register(self, agent: Agent, *, by: str) -> Agent:
         """Add an agent. Raises ConflictError when the name is taken, RequestError when it is a person's."""
@@ -151,8 +152,7 @@ class Registry:
         if not changed:
             return before
         self._audit.record("agent.change", by=by, target=name, details=changed)
-        self._store.replace_agent(after)
-        return after
+        return self._store.change_agent(name, lambda now: replace(_still_active(now), **fields))
 
     def retire(self, name: str, *, by: str) -> Agent:
         """For good, and with it every key of the agent. Retiring twice changes nothing."""
@@ -160,10 +160,16 @@ class Registry:
         retired = replace(before, status=AgentStatus.RETIRED)
         if retired != before:
             self._audit.record("agent.retire", by=by, target=name)
-            self._store.replace_agent(retired)
+            retired = self._store.change_agent(name, lambda now: replace(now, status=AgentStatus.RETIRED))
         if self._keys is not None:
             self._keys.revoke_all(name, by=by)
         return retired
+
+
+def _still_active(agent: Agent) -> Agent:
+    if agent.status is AgentStatus.RETIRED:
+        raise ConflictError("This agent is retired, for good.")
+    return agent
 
 
 def _described(

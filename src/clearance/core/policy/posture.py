@@ -117,8 +117,11 @@ def is_on(stop: Stop, at: datetime) -> bool:
 
 
 def tightened(on: Stop | None, stop: Stop) -> Stop | None:
-    """What a circuit breaker makes of what is on already: never milder, never shorter. None: no change."""
-    if on is None:
+    """What a circuit breaker makes of what is on already: never milder, never shorter. None: no change.
+
+    What has ended when the breaker trips (`stop.at`) counts for nothing.
+    """
+    if on is None or not is_on(on, stop.at):
         return stop
     level = max(on.level, stop.level, key=LEVELS.index)
     until = None if on.until is None or stop.until is None else max(on.until, stop.until)

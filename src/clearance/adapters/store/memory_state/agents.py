@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from clearance.adapters.store.memory_state.counted import Counted
 from clearance.core.model import Agent
 from clearance.errors import ConflictError, NotFoundError
@@ -29,8 +31,13 @@ class MemoryAgents(Counted):
             self._revision += 1
 
     def replace_agent(self, agent: Agent) -> None:
+        self.change_agent(agent.name, lambda _: agent)
+
+    def change_agent(self, name: str, change: Callable[[Agent], Agent]) -> Agent:
         with self._lock:
-            if agent.name not in self._agents:
+            before = self._agents.get(name)
+            if before is None:
                 raise NotFoundError("There is no agent of this name.")
-            self._agents[agent.name] = agent
+            self._agents[name] = change(before)
             self._revision += 1
+            return self._agents[name]

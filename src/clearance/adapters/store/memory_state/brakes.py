@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from clearance.adapters.store.memory_state.counted import Counted
 from clearance.core.model import BreakGlass, Stop, StopKind
+from clearance.core.policy.posture import tightened
 from clearance.errors import ConflictError, NotFoundError
 
 
@@ -27,6 +28,13 @@ class MemoryBrakes(Counted):
         with self._lock:
             self._stops[stop.kind, stop.name] = stop
             self._revision += 1
+
+    def tighten_stop(self, stop: Stop) -> Stop | None:
+        with self._lock:
+            stricter = tightened(self._stops.get((stop.kind, stop.name)), stop)
+            if stricter is not None:
+                self.set_stop(stricter)
+            return stricter
 
     def lift_stop(self, kind: StopKind, name: str) -> Stop:
         with self._lock:

@@ -19,15 +19,20 @@ class MemoryOutbox(Counted):
         with self._lock:
             self._waiting.setdefault((notice.notice_id, to), (notice, 0, notice.at))
 
-    def due_notices(self, at: datetime, *, limit: int = 100) -> list[tuple[str, int, Notice]]:
+    def claim_notices(
+        self, at: datetime, *, until: datetime, limit: int = 100
+    ) -> list[tuple[str, int, Notice]]:
         with self._lock:
             found = [
                 (again, to, attempts, notice)
                 for (_, to), (notice, attempts, again) in self._waiting.items()
                 if again is not None and again <= at
             ]
-        found.sort(key=lambda one: (one[0], one[3].notice_id, one[1]))
-        return [(to, attempts, notice) for _, to, attempts, notice in found[: max(limit, 0)]]
+            found.sort(key=lambda one: (one[0], one[3].notice_id, one[1]))
+            claimed = [(to, attempts, notice) for _, to, attempts, notice in found[: max(limit, 0)]]
+            for to, attempts, notice in claimed:
+                self._waiting[notice.notice_id, to] = (notice, attempts, until)
+            return claimed
 
     def notice_sent(self, notice_id: str, *, to: str) -> None:
         with self._lock:

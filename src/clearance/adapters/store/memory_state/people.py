@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from clearance.adapters.store.memory_state.counted import Counted
 from clearance.core.model import Person
 from clearance.errors import ConflictError, NotFoundError
@@ -34,11 +36,17 @@ class MemoryPeople(Counted):
             self._revision += 1
 
     def replace_person(self, person: Person) -> None:
+        self.change_person(person.name, lambda _: person)
+
+    def change_person(self, name: str, change: Callable[[Person], Person]) -> Person:
         with self._lock:
-            if person.name not in self._people:
+            before = self._people.get(name)
+            if before is None:
                 raise NotFoundError("There is no person of this name.")
+            person = change(before)
             same = self.person_of(person.issuer, person.subject)
-            if same is not None and same.name != person.name:
+            if same is not None and same.name != name:
                 raise ConflictError("Another person has this identity.")
-            self._people[person.name] = person
+            self._people[name] = person
             self._revision += 1
+            return person

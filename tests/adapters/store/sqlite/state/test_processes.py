@@ -14,8 +14,18 @@ import pytest
 from msgspec.structs import replace
 
 from clearance.adapters.store.sqlite import SqliteState
-from clearance.core.model import Grant, Hold, HoldStatus, Operation, Shown
-from clearance.ports import HoldQuery
+from clearance.core.model import (
+    Agent,
+    AgentStatus,
+    Grant,
+    Hold,
+    HoldStatus,
+    Operation,
+    Person,
+    Shown,
+    StopLevel,
+)
+from clearance.ports import HoldQuery, Notice
 
 pytestmark = pytest.mark.servers
 
@@ -27,7 +37,7 @@ import sys, threading
 from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 from clearance.adapters.store.sqlite import SqliteState
-from clearance.core.model import HoldStatus
+from clearance.core.model import AgentStatus, HoldStatus, Stop, StopKind, StopLevel
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 state = SqliteState(sys.argv[1])
@@ -51,6 +61,26 @@ for line in sys.stdin:
     elif word == "once":
         until = NOON + timedelta(hours=1)
         print(int(state.credentials.use_once("idp", name, until=until, at=NOON)), flush=True)
+    elif word == "claim":
+        claimed = []
+        while found := state.outbox.claim_notices(NOON, until=NOON + timedelta(hours=1), limit=7):
+            claimed += [notice.notice_id for _, _, notice in found]
+        print(*claimed, flush=True)
+    elif word == "people":
+        for number in range(int(more[0])):
+            if name == "off":
+                state.people.change_person(f"p{number}", lambda now: replace(now, is_active=False))
+                state.agents.change_agent(f"a{number}", lambda now: replace(now, status=AgentStatus.RETIRED))
+            else:
+                state.people.change_person(f"p{number}", lambda now: replace(now, email="new"))
+                state.agents.change_agent(f"a{number}", lambda now: replace(now, team="new"))
+        print("done", flush=True)
+    elif word in ("set_stop", "tighten_stop"):
+        for number in range(int(more[1])):
+            stop = Stop(kind=StopKind.AGENT, name=f"{name}{number}", level=StopLevel(more[0]), reason="r",
+                        by="b", at=NOON)
+            getattr(state.brakes, word)(stop)
+        print("done", flush=True)
 """
 
 # Makes, answers and counts until it is killed, and prints what was acknowledged. Arguments: directory, name.
@@ -188,4 +218,47 @@ def test_a_killed_process_has_lost_no_change_that_it_acknowledged(root: Path) ->
     counted = state.grants.grant("grant_a")
     assert counted is not None
     assert used <= counted.used <= used + 4  # each may have been killed before it could say so
+    state.close()
+
+
+def test_a_breaker_never_loosens_what_a_person_sets_at_the_same_moment(tmp_path: Path) -> None:
+    state = SqliteState(tmp_path)
+    workers = [Worker(tmp_path) for _ in range(2)]
+    workers[0].ask("set_stop agent quarantined 200")
+    workers[1].ask("tighten_stop agent held 200")
+    assert [worker.answer() for worker in workers] == ["done", "done"]
+    assert {stop.level for stop in state.brakes.stops()} == {StopLevel.QUARANTINED}
+    assert len(state.brakes.stops()) == 200
+    for worker in workers:
+        worker.end()
+    state.close()
+
+
+def test_no_change_by_one_process_undoes_that_of_another(tmp_path: Path) -> None:
+    state = SqliteState(tmp_path)
+    for number in range(100):
+        state.people.add_person(Person(name=f"p{number}", created_at=NOON))
+        state.agents.add_agent(Agent(name=f"a{number}", created_at=NOON))
+    workers = [Worker(tmp_path) for _ in range(2)]
+    workers[0].ask("people off 100")
+    workers[1].ask("people other 100")
+    assert [worker.answer() for worker in workers] == ["done", "done"]
+    assert {(one.is_active, one.email) for one in state.people.people()} == {(False, "new")}
+    assert {(one.status, one.team) for one in state.agents.agents()} == {(AgentStatus.RETIRED, "new")}
+    for worker in workers:
+        worker.end()
+    state.close()
+
+
+def test_a_notice_is_claimed_by_one_process_only(tmp_path: Path) -> None:
+    state = SqliteState(tmp_path)
+    names = [f"note_{number}" for number in range(300)]
+    for name in names:
+        state.outbox.add_notice(Notice(notice_id=name, kind="hold_opened", at=NOON, body={}), to="ops")
+    workers = [Worker(tmp_path) for _ in range(2)]
+    for worker in workers:
+        worker.ask("claim now")
+    assert sorted(" ".join(worker.answer() for worker in workers).split()) == sorted(names)
+    for worker in workers:
+        worker.end()
     state.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from clearance.adapters.store.sqlite.state.body import Body, written
@@ -38,11 +39,17 @@ class SqliteAgents:
             count_change(connection, AGENTS)
 
     def replace_agent(self, agent: Agent) -> None:
-        values = (written(agent), agent.name)
+        self.change_agent(agent.name, lambda _: agent)
+
+    def change_agent(self, name: str, change: Callable[[Agent], Agent]) -> Agent:
         with self._database.writing("store the agent") as connection:
-            if connection.execute("UPDATE agents SET body = ? WHERE name = ?", values).rowcount == 0:
+            row = connection.execute(SELECT, (name,)).fetchone()
+            if row is None:
                 raise NotFoundError("There is no agent of this name.")
+            agent = change(_BODY.read(row[0]))
+            connection.execute("UPDATE agents SET body = ? WHERE name = ?", (written(agent), name))
             count_change(connection, AGENTS)
+            return agent
 
     def _read(self, name: str) -> Agent | None:
         rows = self._database.rows(SELECT, name)

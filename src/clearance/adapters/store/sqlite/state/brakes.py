@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import datetime
 from typing import Final
 
@@ -12,6 +13,7 @@ from clearance.adapters.store.sqlite.state.body import Body, written
 from clearance.adapters.store.sqlite.state.database import Database, count_change, taken
 from clearance.adapters.store.sqlite.state.schema import BRAKES
 from clearance.core.model import BreakGlass, Stop, StopKind
+from clearance.core.policy.posture import tightened
 from clearance.errors import NotFoundError
 
 GLASSES: Final = "SELECT body FROM glasses ORDER BY at DESC, glass_id DESC"
@@ -20,6 +22,7 @@ OPEN_GLASSES: Final = (
 )
 _GLASS: Final = "SELECT body FROM glasses WHERE glass_id = ?"
 _SET: Final = "INSERT INTO stops VALUES (?, ?, ?) ON CONFLICT (kind, name) DO UPDATE SET body = excluded.body"
+_STOP: Final = "SELECT body FROM stops WHERE kind = ? AND name = ?"
 _LIFT: Final = "DELETE FROM stops WHERE kind = ? AND name = ? RETURNING body"
 _STOPS: Final = Body(Stop)
 _GLASSES: Final = Body(BreakGlass)
@@ -40,8 +43,15 @@ class SqliteBrakes:
 
     def set_stop(self, stop: Stop) -> None:
         with self._database.writing("set the brake") as connection:
-            connection.execute(_SET, (stop.kind.value, stop.name, written(stop)))
-            count_change(connection, BRAKES)
+            _put(connection, stop)
+
+    def tighten_stop(self, stop: Stop) -> Stop | None:
+        with self._database.writing("set the brake") as connection:
+            row = connection.execute(_STOP, (stop.kind.value, stop.name)).fetchone()
+            stricter = tightened(None if row is None else _STOPS.read(row[0]), stop)
+            if stricter is not None:
+                _put(connection, stricter)
+            return stricter
 
     def lift_stop(self, kind: StopKind, name: str) -> Stop:
         with self._database.writing("lift the brake") as connection:
@@ -77,6 +87,11 @@ class SqliteBrakes:
                 connection.execute(update, (_ends(glass), written(glass), glass_id))
                 count_change(connection, BRAKES)
             return glass
+
+
+def _put(connection: sqlite3.Connection, stop: Stop) -> None:
+    connection.execute(_SET, (stop.kind.value, stop.name, written(stop)))
+    count_change(connection, BRAKES)
 
 
 def _ends(glass: BreakGlass) -> int:

@@ -16,6 +16,7 @@ DUE: Final = (
 )
 _ADD: Final = "INSERT INTO outbox VALUES (?, ?, 0, ?, ?) ON CONFLICT DO NOTHING"
 _SENT: Final = "DELETE FROM outbox WHERE notice_id = ? AND receiver = ?"
+_CLAIM: Final = "UPDATE outbox SET again_at = ? WHERE notice_id = ? AND receiver = ?"
 _FAILED: Final = (
     "UPDATE outbox SET attempts = attempts + 1, again_at = ? WHERE notice_id = ? AND receiver = ?"
 )
@@ -33,9 +34,18 @@ class SqliteOutbox:
         with self._database.writing("store the notice") as connection:
             connection.execute(_ADD, values)
 
-    def due_notices(self, at: datetime, *, limit: int = 100) -> list[tuple[str, int, Notice]]:
-        rows = self._database.rows(DUE, micros(at), max(limit, 0))
-        return [(to, attempts, _BODY.read(body)) for to, attempts, body in rows]
+    def claim_notices(
+        self, at: datetime, *, until: datetime, limit: int = 100
+    ) -> list[tuple[str, int, Notice]]:
+        due = (micros(at), max(limit, 0))
+        if not self._database.rows(DUE, *due):
+            return []  # as nearly always: without a transaction
+        with self._database.writing("claim notices") as connection:
+            rows = connection.execute(DUE, due).fetchall()
+            claimed = [(to, attempts, _BODY.read(body)) for to, attempts, body in rows]
+            keys = [(micros(until), notice.notice_id, to) for to, _, notice in claimed]
+            connection.executemany(_CLAIM, keys)
+            return claimed
 
     def notice_sent(self, notice_id: str, *, to: str) -> None:
         with self._database.writing("let go of the notice") as connection:

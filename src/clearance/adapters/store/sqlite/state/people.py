@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from typing import Final
 
 from clearance.adapters.store.sqlite.state.body import Body, written
@@ -14,6 +15,7 @@ from clearance.errors import NotFoundError
 
 SELECT: Final = "SELECT body FROM people WHERE name = ?"
 OF_IDENTITY: Final = "SELECT body FROM people WHERE issuer = ? AND subject = ? AND issuer <> ''"
+_UPDATE: Final = "UPDATE people SET issuer = ?, subject = ?, body = ? WHERE name = ?"
 _TAKEN: Final = "A person of this name, or of this identity, exists already."
 _BODY: Final = Body(Person)
 
@@ -44,14 +46,18 @@ class SqlitePeople:
             count_change(connection, PEOPLE)
 
     def replace_person(self, person: Person) -> None:
-        update = "UPDATE people SET issuer = ?, subject = ?, body = ? WHERE name = ?"
-        values = (person.issuer, person.subject, written(person), person.name)
+        self.change_person(person.name, lambda _: person)
+
+    def change_person(self, name: str, change: Callable[[Person], Person]) -> Person:
         with self._database.writing("store the person") as connection:
-            with taken("Another person has this identity."):
-                changed = connection.execute(update, values).rowcount
-            if changed == 0:
+            row = connection.execute(SELECT, (name,)).fetchone()
+            if row is None:
                 raise NotFoundError("There is no person of this name.")
+            person = change(_BODY.read(row[0]))
+            with taken("Another person has this identity."):
+                connection.execute(_UPDATE, (person.issuer, person.subject, written(person), name))
             count_change(connection, PEOPLE)
+            return person
 
     def _one(self, select: str, *values: str) -> Person | None:
         rows = self._database.rows(select, *values)
