@@ -145,7 +145,9 @@ def test_an_agent_in_the_chain_is_nobody_of_the_same_name() -> None:
     chain = (Actor(name="alice", kind=ActorKind.AGENT),)
     held = hold()
     assert yes(replace(held, shown=held.shown), ALICE).status is HoldStatus.APPROVED
-    assert not holds.is_self(ALICE, owner="", on_behalf_of=[(one.kind, one.name) for one in chain])
+    assert not holds.is_self(
+        ALICE, agent="crm", owner="", on_behalf_of=[(one.kind, one.name) for one in chain]
+    )
 
 
 def test_one_no_ends_it_whatever_was_said_before() -> None:

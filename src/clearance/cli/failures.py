@@ -8,6 +8,7 @@ from typing import NoReturn
 import click
 
 from clearance.cli.terminal_text import Style, paint, safe, wants_color
+from clearance.core import redact
 from clearance.errors import (
     ApprovalError,
     AuthenticationError,
@@ -41,10 +42,10 @@ def tell(error: ClearanceError) -> None:
     problems = error.problems if isinstance(error, ConfigurationError) else ()
     mark = paint(f"error [{code}]", Style.BAD, color=color)
     for text in [str(problem) for problem in problems] or [str(error)]:
-        click.echo(f"{mark}: {safe(text)}", err=True, color=color)
+        click.echo(f"{mark}: {safe(redact.clean_text(text))}", err=True, color=color)
 
 
 def stop(message: str) -> NoReturn:
     """End with exit code 1 and a line on stderr, for what is nobody's exception."""
-    click.echo(safe(message), err=True)
+    click.echo(safe(redact.clean_text(message)), err=True)
     raise click.exceptions.Exit(FAILED)

@@ -235,6 +235,11 @@ def _unlike(providers: list[Provider], wrong: _Wrong) -> None:
     for what, values in (("name", [one.name for one in providers]), ("issuer or trust domain", kinds)):
         for value in sorted({value for value in values if values.count(value) > 1}):
             wrong("", f"two providers have the {what} `{value}`")
+    prefixes = [one.agent_prefix for one in providers if isinstance(one, OidcProvider)]
+    if len(set(prefixes)) < len(prefixes):
+        wrong(
+            "", "two providers of kind oidc need different `agent_prefix`: else either could name any agent"
+        )
 
 
 def _networks(value: Any, wrong: _Wrong) -> tuple[str, ...]:

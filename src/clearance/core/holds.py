@@ -176,10 +176,13 @@ def may_answer(person: Person, asked: Requirement) -> bool:
     return not roles.isdisjoint(person.roles)
 
 
-def is_self(person: Person, *, owner: str, on_behalf_of: Iterable[tuple[ActorKind, str]]) -> bool:
-    """Whether this person owns the agent, or is somebody for whom it acts, under any name that is theirs."""
+def is_self(person: Person, *, agent: str, owner: str, on_behalf_of: Iterable[tuple[ActorKind, str]]) -> bool:
+    """Whether this person owns the agent, or is somebody for whom it acts, under any name that is theirs.
+
+    Who has the agent's own name may well be the same program, with a service's token.
+    """
     names = {_bare(name) for name in (person.name, person.email, person.subject) if name}
-    if owner and _bare(owner) in names:
+    if _bare(agent) in names or (owner and _bare(owner) in names):
         return True
     return any(kind is not ActorKind.AGENT and _bare(name) in names for kind, name in on_behalf_of)
 
@@ -187,7 +190,7 @@ def is_self(person: Person, *, owner: str, on_behalf_of: Iterable[tuple[ActorKin
 def is_own(person: Person, principal: Principal) -> bool:
     """The same, of whoever acts."""
     chain = ((actor.kind, actor.name) for actor in principal.on_behalf_of)
-    return is_self(person, owner=principal.owner, on_behalf_of=chain)
+    return is_self(person, agent=principal.agent, owner=principal.owner, on_behalf_of=chain)
 
 
 def _still_asked(hold: Hold, at: datetime) -> None:
@@ -214,7 +217,7 @@ def _counts_for(hold: Hold, person: Person) -> Requirement:
     if not able:
         raise _not_qualified()
     chain = [(actor.kind, actor.name) for actor in hold.shown.on_behalf_of]
-    own = is_self(person, owner=hold.shown.owner, on_behalf_of=chain)
+    own = is_self(person, agent=hold.agent, owner=hold.shown.owner, on_behalf_of=chain)
     allowed = [asked for asked in able if not (own and asked.four_eyes)]
     if not allowed:
         raise ApprovalError(
@@ -246,8 +249,8 @@ def _not_qualified() -> ApprovalError:
 
 def _bare(name: str) -> str:
     """A name as people compare it: without `person:`, `service:` or `local:`, in one case."""
-    prefix, _, rest = name.partition(":")
-    return (rest if rest and prefix in _KINDS else name).casefold()
+    prefix, _, rest = name.casefold().partition(":")
+    return rest if rest and prefix in _KINDS else name.casefold()
 
 
 _KINDS = frozenset({"person", "service", "local"})

@@ -163,6 +163,7 @@ def _decided(mediation: Mediation, decision: Decision, at: datetime) -> Step:
     if decision.effect is Effect.DENY:
         if not is_liftable(decision):
             return _write(replace(mediation, state=State.DECIDED), RecordKind.REFUSAL, at)
+        mediation = _settled(mediation)  # people see, and the record keeps, what would run
         if mediation.hold_id:
             return _ask(mediation)  # that it is held is in the journal already
         return _write(replace(mediation, state=State.DECIDED), RecordKind.HOLD, at)
@@ -171,18 +172,19 @@ def _decided(mediation: Mediation, decision: Decision, at: datetime) -> Step:
 
 def _clear(mediation: Mediation, at: datetime) -> Step:
     """Allowed: settle what will run and write the intent, unless the door cannot do what is owed."""
+    settled = replace(_settled(mediation), state=State.DECIDED)
+    if unsupported := _unsupported(settled):
+        message = f"This door cannot honour what the policy asks for ({unsupported}); nothing was run."
+        return _refuse(settled, ReasonCode.OBLIGATION_NOT_SUPPORTED, message, at)
+    return _write(settled, RecordKind.INTENT, at)
+
+
+def _settled(mediation: Mediation) -> Mediation:
     assert mediation.decision is not None
     transforms = [owed for owed in mediation.decision.obligations if isinstance(owed, Transform)]
     arguments, redacted = redact.transformed(mediation.request.action.arguments, transforms)
     decision = mediation.decision if redacted or not transforms else without_transforms(mediation.decision)
-    settled = replace(
-        mediation, state=State.DECIDED, decision=decision, arguments=arguments, redacted=redacted
-    )
-    unsupported = _unsupported(settled)
-    if unsupported:
-        message = f"This door cannot honour what the policy asks for ({unsupported}); nothing was run."
-        return _refuse(settled, ReasonCode.OBLIGATION_NOT_SUPPORTED, message, at)
-    return _write(settled, RecordKind.INTENT, at)
+    return replace(mediation, decision=decision, arguments=arguments, redacted=redacted)
 
 
 def _unsupported(mediation: Mediation) -> str:
@@ -196,9 +198,6 @@ def _unsupported(mediation: Mediation) -> str:
 
 
 _THE_DOORS = frozenset({ObligationKind.TRANSFORM, ObligationKind.LIMIT})
-
-
-# The decision is durable: go on.
 
 
 def _decision_written(mediation: Mediation, _: Written) -> Step:

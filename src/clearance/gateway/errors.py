@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from msgspec import Struct
 
+from clearance.core import redact
 from clearance.errors import (
     ApprovalError,
     AuthenticationError,
@@ -85,7 +86,7 @@ def answer_to(error: Exception) -> tuple[HTTPStatus, ErrorAnswer]:
     """What to tell the caller."""
     if isinstance(error, RequestError | AuthenticationError | ApprovalError):
         status = _STATUS_OF_REASON.get(error.reason, _STATUS_OF_KIND[type(error)])
-        return status, ErrorAnswer(ErrorBody(error.reason, str(error)))
+        return status, ErrorAnswer(ErrorBody(error.reason, _said(error)))
     for kind, status in _STATUS:
         if isinstance(error, kind):
             return status, ErrorAnswer(_body(error))
@@ -95,17 +96,26 @@ def answer_to(error: Exception) -> tuple[HTTPStatus, ErrorAnswer]:
 def _body(error: ClearanceError) -> ErrorBody:
     match error:
         case RestoreConflictError():
-            return ErrorBody(error.code, str(error), keys=error.keys)
+            return ErrorBody(error.code, _said(error), keys=error.keys)
         case PolicyViolationError():
-            return ErrorBody(error.code, str(error), reason_code=error.reason_code, action_id=error.action_id)
+            return ErrorBody(
+                error.code, _said(error), reason_code=error.reason_code, action_id=error.action_id
+            )
         case _:
-            return ErrorBody(error.code, str(error), _problems(error))
+            return ErrorBody(error.code, _said(error), _problems(error))
+
+
+def _said(error: ClearanceError) -> str:
+    """A message may name what was sent: a member, a rule, a policy. Not where that is a credential."""
+    return redact.clean_text(str(error))
 
 
 def _problems(error: ClearanceError) -> tuple[ProblemBody, ...]:
     if not isinstance(error, ConfigurationError):
         return ()
     return tuple(
-        ProblemBody(problem.code, problem.message, problem.file, problem.line, problem.suggestion)
+        ProblemBody(
+            problem.code, redact.clean_text(problem.message), problem.file, problem.line, problem.suggestion
+        )
         for problem in error.problems
     )

@@ -127,6 +127,7 @@ class Brake:
         stop = next((one for one in self._store.stops() if (one.kind, one.name) == (kind, name)), None)
         if stop is None:
             raise NotFoundError("There is no such stop; `clearance brake` lists those that are on.")
+        reason = redact.clean_text(reason)
         details = {"level": stop.level.value, "reason": reason, "set_by": stop.by}
         self._audit.record("brake.lift", by=by, target=_target(kind, name), details=details)
         lifted = self._store.lift_stop(kind, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from clearance.core import holds
+from clearance.core import holds, redact
 from clearance.core.enrich import COUNTED, DERIVED
 from clearance.core.mediation import Mediation
 from clearance.core.model import (
@@ -84,7 +84,7 @@ class Grants:
             most_records=most_records,
             most_uses=most_uses,
             by=holds.named(person),
-            reason=reason,
+            reason=redact.clean_text(reason),
             created_at=at,
             expires_at=at + timedelta(seconds=seconds),
         )

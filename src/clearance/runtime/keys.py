@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
+from clearance.core import redact
 from clearance.core.model import (
     MOST_ACTORS,
     Actor,
@@ -56,7 +57,14 @@ class Keys:
             raise RequestError("A key is somebody's: name the agent or the person.", reason="missing_field")
         if expires_at is not None and expires_at <= at:
             raise RequestError("The key would be over already.", reason="wrong_value")
-        made = self._new(subject, at=at, kind=kind, expires_at=expires_at, label=label, bounds=tuple(bounds))
+        made = self._new(
+            subject,
+            at=at,
+            kind=kind,
+            expires_at=expires_at,
+            label=redact.clean_text(label),
+            bounds=tuple(bounds),
+        )
         return self._kept(made, act=f"{kind.value}.issue", by=by)
 
     def rotate(

@@ -11,6 +11,7 @@ from typing import NoReturn, Protocol
 import msgspec
 from msgspec.structs import replace
 
+from clearance.core import redact
 from clearance.core.model import Credential, CredentialKind, Person, PersonSource, Role
 from clearance.errors import AuthenticationError, ConflictError, NotFoundError, RequestError
 from clearance.ports import PeopleStore, Vouched
@@ -202,6 +203,7 @@ class People:
         known = self._known(name)
         if known.source is not PersonSource.SERVICE or not known.is_active:
             raise RequestError("Only an active service has tokens; add one first.", reason="wrong_value")
+        label = redact.clean_text(label)
         self._record("token.create", by, known, label=label)
         return self._tokens.token(name, expires_at=expires_at, label=label)
 

@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+import msgspec
+
+from clearance.core import redact
 from clearance.core.policy import Document, PolicySet, compile_policies, parse_value
-from clearance.errors import ConflictError, NotFoundError
+from clearance.errors import ConflictError, NotFoundError, PolicyError, Problem
 from clearance.ports import PolicyStore, PolicyVersion
 
 _STORED = "<store>"
@@ -126,6 +129,7 @@ class PolicyBook:
             if stored is not None and after == before:
                 return stored
             compiled = self._compile(after)
+            _must_hold_no_secret(after)
             details = {"version": number + 1, "before": number, "policies": compiled.version}
             if self._record is not None:
                 self._record(act, by=by, target=target, details=details)
@@ -144,6 +148,13 @@ class PolicyBook:
         raise NotFoundError(
             f"No stored policy is named {name!r}; policies from files are changed in their files."
         )
+
+
+def _must_hold_no_secret(document: dict[str, Any]) -> None:
+    """Raises PolicyError. It cannot be taken out silently: a policy means every word that it says."""
+    if redact.clean_text(text := msgspec.json.encode(document).decode()) != text:
+        message = "A policy says what looks like a credential; policies are stored and shown as they are."
+        raise PolicyError([Problem("secret_in_policy", message, _STORED)])
 
 
 def _text(value: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from msgspec.structs import asdict, replace
 
+from clearance.core import redact
 from clearance.core.model import (
     Actor,
     ActorKind,
@@ -135,6 +136,7 @@ class Registry:
     def register(self, agent: Agent, *, by: str) -> Agent:
         """Add an agent. Raises ConflictError when the name is taken, RequestError when it is a person's."""
         _must_be_an_agents(agent.name)
+        agent = replace(agent, **_clean(asdict(agent)))
         if self._store.agent(agent.name) is not None:
             raise ConflictError("An agent of this name exists already.")
         self._audit.record("agent.register", by=by, target=agent.name, details=_told(agent))
@@ -147,7 +149,7 @@ class Registry:
         if unknown:
             raise RequestError(f"An agent's {', '.join(sorted(unknown))} cannot be changed.")
         before = self.active(name)
-        after = replace(before, **fields)
+        after = replace(before, **_clean(fields))
         changed = {key: value for key, value in _told(after).items() if value != _told(before).get(key)}
         if not changed:
             return before
@@ -216,6 +218,12 @@ def _told(agent: Agent) -> dict[str, Any]:
         for key, value in plain.items()
         if key not in skipped and value not in unset
     }
+
+
+def _clean(fields: dict[str, Any]) -> dict[str, Any]:
+    """People write these: what looks like a credential does not get into the store."""
+    written = ("owner", "team", "purpose", "version")
+    return {key: redact.clean_text(value) if key in written else value for key, value in fields.items()}
 
 
 def _must_be_an_agents(name: str) -> None:
