@@ -113,7 +113,7 @@ def test_a_setting_that_is_unsafe_or_means_nothing_is_refused(
 
 def test_two_providers_differ_in_name_and_issuer(tmp_path: Path) -> None:
     found = problems(tmp_path, {"providers": [OIDC, OIDC]})
-    assert len(found) == 2
+    assert len(found) == 3
 
 
 def test_trusted_proxies_need_a_trust_domain(tmp_path: Path) -> None:
