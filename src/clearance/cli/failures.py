@@ -8,7 +8,6 @@ from typing import NoReturn
 import click
 
 from clearance.cli.terminal_text import Style, paint, safe, wants_color
-from clearance.core import redact
 from clearance.errors import (
     ApprovalError,
     AuthenticationError,
@@ -42,10 +41,16 @@ def tell(error: ClearanceError) -> None:
     problems = error.problems if isinstance(error, ConfigurationError) else ()
     mark = paint(f"error [{code}]", Style.BAD, color=color)
     for text in [str(problem) for problem in problems] or [str(error)]:
-        click.echo(f"{mark}: {safe(redact.clean_text(text))}", err=True, color=color)
+        click.echo(f"{mark}: {_clean(text)}", err=True, color=color)
 
 
 def stop(message: str) -> NoReturn:
     """End with exit code 1 and a line on stderr, for what is nobody's exception."""
-    click.echo(safe(redact.clean_text(message)), err=True)
+    click.echo(_clean(message), err=True)
     raise click.exceptions.Exit(FAILED)
+
+
+def _clean(text: str) -> str:
+    from clearance.core import redact  # what it needs takes longer to import than most commands
+
+    return safe(redact.clean_text(text))
