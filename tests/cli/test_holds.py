@@ -22,6 +22,8 @@ from tests.cli.conftest import ESCAPES, Invoke
 from tests.conftest import Server
 from tests.doors.approvers import ASKS, held, http_of, token_of
 
+pytestmark = pytest.mark.servers  # takes its time
+
 HERE = local_person().name
 
 

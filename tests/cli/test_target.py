@@ -15,6 +15,8 @@ from clearance import Client
 from tests.cli.conftest import Invoke
 from tests.conftest import Server
 
+pytestmark = pytest.mark.servers  # takes its time
+
 Answer = Callable[..., Any]
 
 

@@ -10,6 +10,8 @@ import pytest
 from tests.conftest import Server
 from tests.doors.approvers import agent_key_of, http_of
 
+pytestmark = pytest.mark.servers  # takes its time
+
 
 @pytest.fixture(scope="module")
 def agent(server: Server) -> Iterator[httpx.Client]:

@@ -36,6 +36,8 @@ from clearance.core.model import (
 from clearance.errors import ProtocolError
 from tests.conftest import Server, free_port
 
+pytestmark = pytest.mark.servers  # takes its time
+
 
 @pytest.fixture(scope="module")
 def admin(server: Server) -> Iterator[Client]:

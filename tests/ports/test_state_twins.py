@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -50,6 +51,8 @@ from clearance.core.model import (
     Touch,
 )
 from clearance.ports import HoldQuery, Notice, State
+
+pytestmark = pytest.mark.servers  # takes its time
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)

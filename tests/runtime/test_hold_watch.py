@@ -16,6 +16,8 @@ from clearance.ports import HoldStore
 from clearance.runtime import hold_watch
 from clearance.runtime.hold_watch import HoldWatch
 
+pytestmark = pytest.mark.servers  # takes its time
+
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
@@ -30,6 +31,8 @@ from clearance.core.policy.posture import Posture
 from clearance.errors import ApprovalError
 from tests.answering import person
 from tests.runtime.office import ASK, BOT, START, Office, in_threads
+
+pytestmark = pytest.mark.servers  # takes its time
 
 PEOPLE = {
     one.name: one

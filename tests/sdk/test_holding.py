@@ -17,6 +17,8 @@ from clearance.errors import NotFoundError
 from clearance.sdk.embedded import EmbeddedBackend
 from tests.doors.approvers import ASKS
 
+pytestmark = pytest.mark.servers  # takes its time
+
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[Client]:

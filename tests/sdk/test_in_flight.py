@@ -16,6 +16,8 @@ from clearance.core.model import RecordKind, StopKind, StopLevel
 from clearance.sdk.embedded import EmbeddedBackend
 from clearance.wiring import assemble
 
+pytestmark = pytest.mark.servers  # takes its time
+
 LONG = 5.0  # seconds; no test waits that long
 
 

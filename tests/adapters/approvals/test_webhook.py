@@ -18,6 +18,8 @@ from clearance.errors import ConfigurationError, SystemUnavailableError
 from clearance.ports import Notice
 from tests.servers.receiver import Receiver, receiver
 
+pytestmark = pytest.mark.servers  # takes its time
+
 __all__ = ["receiver"]  # a fixture
 
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()

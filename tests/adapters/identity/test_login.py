@@ -24,6 +24,8 @@ from clearance.core.model import Role
 from clearance.errors import AuthenticationError
 from clearance.ports import Begun
 
+pytestmark = pytest.mark.servers  # takes its time
+
 KEY = RSAKey.generate_key(2048, {"kid": "k1", "use": "sig", "alg": "RS256"})
 OTHER = RSAKey.generate_key(2048, {"kid": "k1", "use": "sig", "alg": "RS256"})
 
