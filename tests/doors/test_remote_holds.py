@@ -184,6 +184,7 @@ def test_people_are_sent_a_hold_and_its_end_and_a_restart_loses_neither(
             receiver.status = 503  # away while somebody answers …
             assert answer(admin, told["hold_id"], "deny").status_code == 200
             receiver.wait_for(2)
+            time.sleep(1)  # it notes that this was not taken …
             own.kill()  # … and the server dies before it can try again
             receiver.status = 204
             own.start()

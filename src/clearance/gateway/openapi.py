@@ -35,7 +35,7 @@ def document(endpoints: Sequence[Endpoint], version: str) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         operation = _operation(endpoint, by_kind, components)
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
+        paths.setdefault(_documented(endpoint.path), {})[endpoint.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {"title": "Clearance", "version": version, "license": {"name": "Apache-2.0"}},
@@ -52,7 +52,9 @@ def _operation(
 ) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": endpoint.summary,
-        "operationId": re.sub(r"\W+", "_", f"{endpoint.method.lower()}{endpoint.path}").strip("_"),
+        "operationId": re.sub(r"\W+", "_", f"{endpoint.method.lower()}{_documented(endpoint.path)}").strip(
+            "_"
+        ),
         "parameters": _path_parameters(endpoint) + _query_parameters(endpoint, components),
         "responses": {
             str(endpoint.status): {
@@ -82,10 +84,15 @@ def _error(text: str) -> dict[str, Any]:
     return {"description": text, "content": {"application/json": {"schema": schema}}}
 
 
+def _documented(path: str) -> str:
+    """`{name:path}` is our router's way to say that a name may hold slashes."""
+    return re.sub(r"{(\w+):\w+}", r"{\1}", path)
+
+
 def _path_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     return [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-        for name in re.findall(r"{(\w+)}", endpoint.path)
+        for name in re.findall(r"{(\w+)}", _documented(endpoint.path))
     ]
 
 

@@ -149,7 +149,8 @@ class Registry:
         if unknown:
             raise RequestError(f"An agent's {', '.join(sorted(unknown))} cannot be changed.")
         before = self.active(name)
-        after = replace(before, **_clean(fields))
+        fields = _clean(fields)
+        after = replace(before, **fields)
         changed = {key: value for key, value in _told(after).items() if value != _told(before).get(key)}
         if not changed:
             return before
