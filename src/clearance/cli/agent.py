@@ -9,8 +9,9 @@ import click
 from msgspec.structs import replace
 
 from clearance.cli import agent_keys, agent_learn
-from clearance.cli.agent_keys import minute, say_key, state_of
+from clearance.cli.agent_keys import say_key, state_of
 from clearance.cli.choices import choice_of
+from clearance.cli.human_time import minute
 from clearance.cli.output import json_option, say, say_json, say_table
 from clearance.cli.person_here import local_person
 from clearance.cli.target import Target, store_option
@@ -148,7 +149,7 @@ def show(target: Target, name: str, *, as_json: bool) -> None:
         "version": found.version,
         "purpose": found.purpose,
         "keys": str(sum(state_of(key).startswith("valid") for key in keys)),
-        "last run": minute(last) if last else "",
+        "last run": minute(last),
     }
     say(safe(found.name))
     for head, text in told.items():

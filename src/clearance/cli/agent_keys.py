@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import click
 
 from clearance.cli.choices import choice_of
+from clearance.cli.human_time import minute
 from clearance.cli.output import json_option, say, say_json, say_table
 from clearance.cli.person_here import local_person
 from clearance.cli.target import Target, store_option
@@ -184,8 +185,3 @@ def state_of(one: Credential) -> str:
 def _limits(one: Credential) -> str:
     parts = [part for bounds in one.bounds for part in (*bounds.tools, *bounds.operations, *bounds.resources)]
     return ", ".join(parts) or "anything"
-
-
-def minute(at: datetime) -> str:
-    """A time for people."""
-    return f"{at:%Y-%m-%d %H:%M}"

@@ -32,3 +32,12 @@ def relative(at: datetime, now: datetime) -> str:
     """
     seconds = (at - now).total_seconds()
     return f"in {span(seconds)}" if seconds > 0 else f"{span(seconds)} ago"
+
+
+def minute(at: datetime | None, *, otherwise: str = "") -> str:
+    """A time to the minute, UTC; `otherwise` where there is none.
+
+    >>> minute(None, otherwise="never")
+    'never'
+    """
+    return f"{at:%Y-%m-%d %H:%M}" if at else otherwise

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import click
 
 from clearance.cli.choices import choice_of
+from clearance.cli.human_time import minute
 from clearance.cli.output import json_option, say, say_json, say_table
 from clearance.cli.passwords import new_password, stdin_option
 from clearance.cli.person_here import local_person
@@ -215,8 +214,7 @@ def sessions(target: Target, name: str, *, as_json: bool) -> None:
     elif found:
         heads = ("session", "person", "logged in (UTC)", "until (UTC)")
         rows = [
-            (one.credential_id, one.subject, _minute(one.created_at), _minute(one.expires_at))
-            for one in found
+            (one.credential_id, one.subject, minute(one.created_at), minute(one.expires_at)) for one in found
         ]
         say_table(heads, rows)
     else:
@@ -259,7 +257,3 @@ def _state(one: Person) -> str:
     if one.source is PersonSource.PROVIDER and not one.subject:
         return "invited"
     return "active"
-
-
-def _minute(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M}" if at else ""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import click
 
+from clearance.cli.human_time import minute
 from clearance.cli.output import json_option, say, say_json, say_table
 from clearance.cli.person_here import local_person
 from clearance.cli.target import Target, store_option
@@ -68,7 +69,7 @@ def list_tokens(target: Target, name: str, *, as_json: bool) -> None:
         say_json({"tokens": [_told(one) for one in found]})
     elif found:
         rows = [
-            (one.credential_id, one.subject, _minute(one.created_at), _state(one), one.label) for one in found
+            (one.credential_id, one.subject, minute(one.created_at), _state(one), one.label) for one in found
         ]
         say_table(("token id", "service", "created (UTC)", "state", "label"), rows)
     else:
@@ -126,7 +127,7 @@ def _say_token(text: str, made: Credential, *, as_json: bool) -> None:
     if as_json:
         say_json({"token": text, **_told(made)})
         return
-    ends = _minute(made.expires_at)
+    ends = minute(made.expires_at, otherwise="never")
     click.echo(f"note: this token of {made.subject} is shown once and ends {ends} UTC; keep it now", err=True)
     say(text)
 
@@ -145,10 +146,6 @@ def _told(one: Credential) -> dict[str, object]:
 
 def _state(one: Credential) -> str:
     if one.revoked_at is not None:
-        return f"revoked {_minute(one.revoked_at)}"
+        return f"revoked {minute(one.revoked_at)}"
     is_over = one.expires_at is not None and one.expires_at <= utc_now()
-    return f"{'ended' if is_over else 'valid until'} {_minute(one.expires_at)}"
-
-
-def _minute(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M}" if at else "never"
+    return f"{'ended' if is_over else 'valid until'} {minute(one.expires_at, otherwise='never')}"
