@@ -281,5 +281,5 @@ def test_who_was_demoted_meanwhile_grants_nothing() -> None:
 def test_a_hold_of_another_run_is_not_matched_without_its_name() -> None:
     office = Office()
     approved(office)
-    other = office.point.start_run(agent="bot")
+    other = office.point.runs.start(agent="bot")
     assert office.refusal(CALL, run_id=other.run_id) == "approval_required"

@@ -175,4 +175,4 @@ def test_nobody_adds_an_action_a_note_or_an_end_to_the_administrative_record(sto
     with pytest.raises(NotFoundError):
         store.control_point.clear(call, Principal(agent="person:before"), door="sdk")
     with pytest.raises(NotFoundError):
-        store.control_point.run("administration")
+        store.control_point.runs.get("administration")

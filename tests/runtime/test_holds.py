@@ -297,7 +297,7 @@ def test_waiting_sees_what_another_process_says() -> None:
 
 def test_no_store_is_read_while_nothing_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
     office = Office(policies=())
-    run = office.point.start_run(agent="bot")
+    run = office.point.runs.start(agent="bot")
     assert office.send(run_id=run.run_id).allowed
     for name in ("hold", "holds", "open_hold"):
         monkeypatch.setattr(office.state.holds, name, None)

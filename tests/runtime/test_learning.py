@@ -63,11 +63,11 @@ def test_what_others_did_for_it_is_learned_too(store: Assembly, learning: Learni
 
 
 def test_a_later_lesson_shows_what_it_adds_and_takes_away(store: Assembly, learning: Learning) -> None:
-    run = store.control_point.start_run(agent="bot").run_id
+    run = store.control_point.runs.start(agent="bot").run_id
     act(store, "read_page", run_id=run)
     learning.ratify("bot", learning.propose("bot").learned.policy, by="person:eve")
     store.control_point.policies.delete("learned_bot", by="person:eve")
-    later = store.control_point.start_run(agent="bot").run_id
+    later = store.control_point.runs.start(agent="bot").run_id
     act(store, "read_book", run_id=later)
     learning.ratify("bot", learning.propose("bot", runs=[run]).learned.policy, by="person:eve")
     proposal = learning.propose("bot", runs=[later])

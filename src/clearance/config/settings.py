@@ -12,7 +12,10 @@ import msgspec
 import yaml
 from msgspec import Struct
 
+from clearance.config.egress import EgressSettings
 from clearance.config.identity import IdentitySettings, read_identity
+from clearance.config.mcp import McpSettings
+from clearance.config.models import ModelSettings
 from clearance.config.notices import NoticeReceiver
 from clearance.core.policy import Document, parse_yaml
 from clearance.errors import ConfigurationError, PolicyError, Problem
@@ -43,9 +46,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     identity: IdentitySettings = IdentitySettings()
     notices: tuple[NoticeReceiver, ...] = ()
     wait_for_approval_seconds: float = 0.0  # how long a held call waits before it raises
+    models: ModelSettings = ModelSettings()
+    mcp: McpSettings = McpSettings()
+    egress: EgressSettings = EgressSettings()
 
 
-_ONLY_IN_FILE = frozenset({"systems", "resources", "login", "identity", "notices"})
+_ONLY_IN_FILE = frozenset({"systems", "resources", "login", "identity", "notices", "models", "mcp", "egress"})
 _FROM_ENVIRONMENT = {
     f"CLEARANCE_{name.upper()}": name for name in Settings.__struct_fields__ if name not in _ONLY_IN_FILE
 }

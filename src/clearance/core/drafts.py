@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from clearance.core.model import (
     Fact,
     Hold,
     HoldStatus,
+    Judged,
     OutcomeStatus,
     Principal,
     Radius,
@@ -62,12 +64,19 @@ _NOTHING_YET = Progress()
 
 
 class OutcomeBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The body of OUTCOME. `why` says who closed it, where that was not the caller."""
+    """The body of OUTCOME. `why` says who closed it, where that was not the caller.
+
+    `measured` are facts that the decision reserved, as they came out. `decision` is of the result, where
+    policies looked at it, and `redacted` what they took out before the agent saw it.
+    """
 
     status: OutcomeStatus
     result: Any = None
     error: str = ""
     why: str = ""
+    measured: dict[str, float] = {}
+    redacted: tuple[str, ...] = ()
+    decision: Decision | None = None
 
 
 def run_started(run_id: str, *, agent: str, goal: str, at: datetime, parent_run_id: str = "") -> Draft:
@@ -105,7 +114,7 @@ def action(
         principal=request.principal,
         tool=tool,
         operation=request.action.operation.value,
-        arguments=redact.stored(arguments),
+        arguments=redact.stored(_new_of(arguments, context.already_recorded)),
         resources=redact.stored_resources(request.resources),
         facts=redact.stored_facts(request.facts),
         door=context.door,
@@ -201,9 +210,37 @@ def outcome(of: Draft | Record, *, at: datetime, status: OutcomeStatus, told: Ou
     )
 
 
-def told(status: OutcomeStatus, *, result: Any = None, error: str = "", why: str = "") -> OutcomeBody:
+def told(
+    status: OutcomeStatus,
+    *,
+    result: Any = None,
+    error: str = "",
+    why: str = "",
+    measured: Mapping[str, float] | None = None,
+    judged: Judged | None = None,
+) -> OutcomeBody:
     """An outcome's body, with the result as it may be stored."""
-    return OutcomeBody(status=status, result=redact.stored(result), error=redact.stored(error), why=why)
+    return OutcomeBody(
+        status=status,
+        result=redact.stored(result),
+        error=redact.stored(error),
+        why=why,
+        measured=dict(measured or {}),
+        redacted=() if judged is None else judged.redacted,
+        decision=None if judged is None else judged.decision,
+    )
+
+
+def _new_of(arguments: dict[str, Any], already: int) -> dict[str, Any]:
+    """A model call's arguments without the messages that the run's trace holds already."""
+    if not already:
+        return arguments
+    kept = dict(arguments)
+    for name in ("messages", "input"):
+        if isinstance(kept.get(name), list):
+            kept[name] = kept[name][already:]
+            kept["already_recorded"] = already
+    return kept
 
 
 def _draft(

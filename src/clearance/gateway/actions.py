@@ -115,7 +115,7 @@ async def outcome(asked: Asked) -> Recorded:
 async def _start_run(asked: Asked) -> Recorded:
     new: NewRun = asked.body
     asked.caller.must_be(new.agent)
-    _, draft = asked.door.assembly.control_point.run_draft(
+    _, draft = asked.door.assembly.control_point.runs.draft(
         agent=asked.caller.name, goal=new.goal, run_id=new.run_id, parent_run_id=new.parent_run_id
     )
     return await _append(asked, draft)
@@ -124,15 +124,15 @@ async def _start_run(asked: Asked) -> Recorded:
 async def _end_run(asked: Asked) -> Recorded:
     end: RunEnd = asked.body
     point = asked.door.assembly.control_point
-    run = point.run(asked.path["run_id"], agent=asked.caller.only_agent())
-    return await _append(asked, point.end_draft(run, status=end.status, error=end.error))
+    run = point.runs.get(asked.path["run_id"], agent=asked.caller.only_agent())
+    return await _append(asked, point.runs.end_draft(run, status=end.status, error=end.error))
 
 
 async def _note(asked: Asked) -> Recorded:
     note: Note = asked.body
     point = asked.door.assembly.control_point
-    run = point.run(asked.path["run_id"], agent=asked.caller.only_agent())
-    return await _append(asked, point.note_draft(run, note.text))
+    run = point.runs.get(asked.path["run_id"], agent=asked.caller.only_agent())
+    return await _append(asked, point.runs.note_draft(run, note.text))
 
 
 async def _append(asked: Asked, draft: object) -> Recorded:
@@ -149,7 +149,7 @@ async def _list_runs(asked: Asked) -> Runs:
 
 async def _run(asked: Asked) -> RunTold:
     point, run_id = asked.door.assembly.control_point, asked.path["run_id"]
-    run = await asyncio.to_thread(point.run, run_id)
+    run = await asyncio.to_thread(point.runs.get, run_id)
     if asked.caller.only_agent() not in ("", run.agent):
         raise NotFoundError("There is no run of this id.")
     return RunTold(run_id=run.run_id, agent=run.agent, goal=run.goal)

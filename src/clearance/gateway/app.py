@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from clearance.errors import AuthenticationError, ClearanceError, RequestError
+from clearance.errors import ClearanceError, RequestError
 from clearance.gateway import (
     actions,
     agent_keys,
@@ -34,8 +34,10 @@ from clearance.gateway import (
     stream,
 )
 from clearance.gateway.body import decode, read
+from clearance.gateway.doors import Receive, Scope, Send, open_doors, segment_of, without_run
 from clearance.gateway.endpoint import NOBODY, Access, Asked, Caller, Door, Endpoint, Form, Reply
 from clearance.gateway.errors import answer_to
+from clearance.gateway.passage import Passage
 from clearance.gateway.presented import presented
 from clearance.ports import Presented
 from clearance.runtime.hold_watch import HoldWatch
@@ -43,10 +45,6 @@ from clearance.runtime.late import record_missing
 from clearance.runtime.loop_writer import LoopWriter
 from clearance.runtime.sweep import close_overdue
 from clearance.wiring import Assembly, utc_now
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *actions.ENDPOINTS,
@@ -74,7 +72,11 @@ class Application:
 
     def __init__(self, assembly: Assembly, *, version: str, report_timeout: timedelta) -> None:
         self._assembly = assembly
-        self._door = Door(assembly, LoopWriter(assembly.journal), HoldWatch(assembly.state.holds))
+        writer = LoopWriter(assembly.journal)
+        self._door = Door(assembly, writer, HoldWatch(assembly.state.holds))
+        self._passage = Passage(assembly, writer)
+        self._doors = open_doors(self._passage)
+        self._by_segment = {segment: door for door in self._doors for segment in door.segments}
         self._report_timeout = report_timeout
         document = _ENCODER.encode(openapi.document(ENDPOINTS, version))
 
@@ -88,8 +90,14 @@ class Application:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST":
-            path: str = scope["path"]
+        if scope["type"] != "http":
+            return await self._rest(scope, receive, send)
+        scope = without_run(scope)
+        path: str = scope["path"]
+        door = self._by_segment.get(segment_of(path))
+        if door is not None:
+            return await door.serve(scope, receive, send)
+        if scope["method"] == "POST":
             if path == "/v1/actions":
                 return await self._hot(actions.CHECK, {}, scope, receive, send)
             if path.startswith("/v1/actions/") and path.endswith("/outcome"):
@@ -116,7 +124,7 @@ class Application:
             names = dict(request.path_params)
             status, body, headers = await self._answer(endpoint, names, query, request.scope, request.receive)
             if not isinstance(body, bytes):
-                identify = partial(self._identify, endpoint, presented(request.scope))
+                identify = partial(self._caller, endpoint, presented(request.scope))
                 events = stream.streamed(body, identify)
                 return StreamingResponse(events, status, stream.HEADERS, media_type=stream.MEDIA_TYPE)
             echo = {name: request.headers[name] for name in ("x-request-id",) if name in request.headers}
@@ -138,7 +146,7 @@ class Application:
         """A status, a body (bytes, or a stream's events), and headers."""
         try:
             credentials = presented(scope)
-            caller = await self._identify(endpoint, credentials)
+            caller = await self._caller(endpoint, credentials)
             filters = _query(endpoint, query or [])
             body = decode(await read(receive), endpoint.body) if endpoint.body is not None else None
             asked = Asked(
@@ -162,25 +170,21 @@ class Application:
             status, told = answer_to(error)
             return status, _ENCODER.encode(told), ()
 
-    async def _identify(self, endpoint: Endpoint, credentials: Presented) -> Caller:
+    async def _caller(self, endpoint: Endpoint, credentials: Presented) -> Caller:
         if endpoint.access is Access.PUBLIC:
             return NOBODY
-        identity = self._assembly.identity
-        who = identity.identify_known(credentials, utc_now())
-        if who is None:
-            who = await asyncio.to_thread(identity.identify, credentials, utc_now())
-        if who is None:
-            raise AuthenticationError("Send the key as `Authorization: Bearer clr_…`.")
-        caller = Caller.of(who)
-        caller.must(endpoint.access)
-        return caller
+        return await self._passage.identify(credentials, endpoint.access)
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> Any:
+        for door in self._doors:
+            await door.start()
         chores = [asyncio.create_task(chore()) for chore in self._chores()]
         try:
             yield
         finally:
+            for door in self._doors:
+                await door.close()
             for chore in chores:
                 chore.cancel()
             await asyncio.gather(*chores, return_exceptions=True)

@@ -1,30 +1,31 @@
-"""The one service behind every door: runs, clearances, outcomes. Doors translate; they decide nothing."""
+"""The one service behind every door: clearances and outcomes. Doors translate; they decide nothing."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from clearance.core import drafts
 from clearance.core.binding import call_hash
 from clearance.core.decide import is_liftable
-from clearance.core.drafts import ADMINISTRATION_RUN
 from clearance.core.enrich import derive_facts
 from clearance.core.events import Event
 from clearance.core.hold_words import reasons_of_held
 from clearance.core.mediation import Mediation
 from clearance.core.model import (
+    NO_RULES,
     ActionCall,
     CheckResult,
     Context,
     Draft,
     Durability,
     Hold,
+    Judged,
     OutcomeReport,
     OutcomeStatus,
     Principal,
@@ -32,37 +33,24 @@ from clearance.core.model import (
     Record,
     RecordKind,
     Request,
+    ResultRules,
 )
 from clearance.core.normalize import normalize
 from clearance.core.policy import PolicySet
 from clearance.core.policy.posture import stopping
-from clearance.errors import (
-    ClearanceError,
-    ConflictError,
-    ForbiddenError,
-    NotFoundError,
-    RequestError,
-)
+from clearance.errors import ClearanceError, ConflictError, ForbiddenError, NotFoundError, RequestError
 from clearance.ports import Journal, Target
 from clearance.runtime.mediator import AsyncAppend, Clock, Mediator
 from clearance.runtime.memory import Memory
 from clearance.runtime.names import NewId, snapshot_of
 from clearance.runtime.policy_book import PolicyBook
 from clearance.runtime.recent import Recent
+from clearance.runtime.runs import Run, Runs
 from clearance.runtime.standing import Standing
 from clearance.runtime.systems import Systems
 
 _OPEN_KEPT = 4_096  # cleared actions whose report needs no look-up in the journal
-_RUNS_KEPT = 4_096  # runs whose goal needs none either
 _OPEN_ENDED = frozenset({OutcomeStatus.UNKNOWN, OutcomeStatus.NOT_REPORTED})
-
-
-class Run(Struct, frozen=True, kw_only=True):
-    """One agent task, as its door holds it."""
-
-    run_id: str
-    agent: str
-    goal: str = ""
 
 
 class _Asked(NamedTuple):
@@ -108,70 +96,15 @@ class ControlPoint:
         self._mediator = Mediator(
             journal, self._memory, clock=clock, approvals=standing.approvals, posture=standing.posture
         )
-        self._runs: Recent[Run] = Recent(_RUNS_KEPT)
+        self.runs = Runs(
+            journal,
+            self._memory,
+            clock=clock,
+            new_id=new_id,
+            seen=None if standing.registry is None else standing.registry.seen,
+        )
         self._open: Recent[Draft] = Recent(_OPEN_KEPT)
         self._unsettled: Recent[tuple[str, ...]] = Recent(_OPEN_KEPT)
-
-    # Runs
-
-    def start_run(self, *, agent: str, goal: str = "", run_id: str = "", parent_run_id: str = "") -> Run:
-        """Begin a run. Raises StoreError."""
-        run, draft = self.run_draft(agent=agent, goal=goal, run_id=run_id, parent_run_id=parent_run_id)
-        self.journal.append([draft])
-        return run
-
-    def run_draft(
-        self, *, agent: str, goal: str = "", run_id: str = "", parent_run_id: str = ""
-    ) -> tuple[Run, Draft]:
-        """A run, and the record that starts it. Raises ConflictError when the id is taken, StoreError."""
-        if run_id and (run_id == ADMINISTRATION_RUN or self._known(run_id) is not None):
-            raise ConflictError("A run of this id exists; leave `run_id` out to have one made.")
-        if self._registry is not None:
-            self._registry.seen(agent)
-        run = Run(run_id=run_id or self._new_id("run"), agent=agent, goal=goal)
-        self._runs.put(run.run_id, run)
-        self._memory.run_started(run.run_id)
-        at = self._clock()
-        return run, drafts.run_started(run.run_id, agent=agent, goal=goal, at=at, parent_run_id=parent_run_id)
-
-    def run(self, run_id: str, *, agent: str = "") -> Run:
-        """A run by its id. Raises NotFoundError; ForbiddenError when it is not `agent`'s own."""
-        run = None if run_id == ADMINISTRATION_RUN else self._known(run_id)  # nobody's task to add to
-        if run is None:
-            raise NotFoundError("There is no run of this id.")
-        if agent and run.agent != agent:
-            raise ForbiddenError("This run belongs to another agent.")
-        return run
-
-    def end_run(self, run: Run, *, status: OutcomeStatus, error: str = "") -> None:
-        """Close a run. Raises StoreError."""
-        self.journal.append([self.end_draft(run, status=status, error=error)])
-
-    def end_draft(self, run: Run, *, status: OutcomeStatus, error: str = "") -> Draft:
-        """The record that ends a run."""
-        self._memory.run_ended(run.run_id)
-        return drafts.run_ended(run.run_id, agent=run.agent, at=self._clock(), status=status, error=error)
-
-    def note(self, run: Run, text: str) -> None:
-        """Add a remark to a run. Raises StoreError."""
-        self.journal.append([self.note_draft(run, text)])
-
-    def note_draft(self, run: Run, text: str) -> Draft:
-        """The record of a remark."""
-        return drafts.note(run.run_id, agent=run.agent, at=self._clock(), text=text)
-
-    def _known(self, run_id: str) -> Run | None:
-        run = self._runs.get(run_id)
-        if run is None:
-            records = self.journal.run(run_id)
-            if not records:
-                return None
-            goal = records[0].decoded().get("goal", "")
-            run = Run(run_id=run_id, agent=records[0].agent, goal=goal)
-            self._runs.put(run_id, run)
-        return run
-
-    # Actions
 
     def clear(
         self, call: ActionCall, principal: Principal, *, door: str, target: Target | None = None
@@ -185,16 +118,22 @@ class ControlPoint:
         return self._answer(self._decided(self._read(call, principal, door=door, target=target)))
 
     async def aclear(
-        self, call: ActionCall, principal: Principal, *, door: str, append: AsyncAppend
+        self,
+        call: ActionCall,
+        principal: Principal,
+        *,
+        door: str,
+        append: AsyncAppend,
+        already_recorded: int = 0,
     ) -> CheckResult:
-        """The same, for a door on an event loop."""
+        """The same, for a door on an event loop. `already_recorded`: of a model call's first messages."""
         held: _Held = (None, None)
         if self._approvals is not None and self._approvals.may_continue(call):
             held = await asyncio.to_thread(self._held, call, principal)
         run, draft = self._run_of(call, principal, held)
         if draft is not None:
             await append([draft], Durability.PROCESS)
-        asked = self._understood(call, principal, run, held, door=door)
+        asked = self._understood(call, principal, run, held, door=door, already_recorded=already_recorded)
         mediation = await self._mediator.aclear(
             asked.request, asked.policies, append, asked.target, hold_id=asked.hold_id, ending=asked.ending
         )
@@ -243,16 +182,37 @@ class ControlPoint:
             with suppress(ClearanceError):
                 self.systems.system(name).settle(snapshot_of(action_id))
 
-    def outcome_draft(self, action_id: str, report: OutcomeReport, *, agent: str = "") -> Draft:
-        """The record that closes an action. `agent`, if given, must be the action's own."""
+    def outcome_draft(
+        self,
+        action_id: str,
+        report: OutcomeReport,
+        *,
+        agent: str = "",
+        measured: Mapping[str, float] | None = None,
+        judged: Judged | None = None,
+    ) -> Draft:
+        """The record that closes an action. `agent`, if given, must be the action's own.
+
+        `measured` are facts that were reserved, as they came out: a door's word, never a remote caller's.
+        """
         intent: Draft | Record = self._open.pop(action_id) or self._unreported(action_id)
         if agent and intent.agent != agent:
             raise ForbiddenError("This action belongs to another agent.")
         if self._breakers is not None and (tripped := self._breakers.ended(action_id, report.status.value)):
             # Not here: the caller may stand on an event loop, and a stop is written before it holds.
             threading.Thread(target=self._breakers.trip, args=(tripped,), daemon=True).start()
-        told = drafts.told(report.status, result=report.result, error=report.error)
+        told = drafts.told(
+            report.status, result=report.result, error=report.error, measured=measured, judged=judged
+        )
         return drafts.outcome(intent, at=self._clock(), status=report.status, told=told)
+
+    def result_rules(self, action_id: str) -> ResultRules:
+        """What to watch for while the result of a cleared action flows."""
+        return NO_RULES
+
+    def judge_result(self, action_id: str, result: Any) -> Judged:
+        """What of a cleared action's result the agent may see."""
+        return Judged(value=result)
 
     def known_as(self, principal: Principal) -> Principal:
         """With what the registry says of it."""
@@ -291,8 +251,8 @@ class ControlPoint:
         _judgeable(call)
         run_id = call.run_id if held[0] is None else held[0].run_id
         if run_id:
-            return self.run(run_id, agent=principal.agent), None
-        return self.run_draft(agent=principal.agent, goal=call.goal)
+            return self.runs.get(run_id, agent=principal.agent), None
+        return self.runs.draft(agent=principal.agent, goal=call.goal)
 
     def _read(
         self, call: ActionCall, principal: Principal, *, door: str, target: Target | None = None
@@ -313,6 +273,7 @@ class ControlPoint:
         *,
         door: str,
         target: Target | None = None,
+        already_recorded: int = 0,
     ) -> _Asked:
         """What goes on from a hold is the held action; what cannot is refused as an action of its own."""
         policies, (hold, ending) = self.policies.current(), held
@@ -326,6 +287,7 @@ class ControlPoint:
             parent_id=call.parent_id or (hold.action_id if hold is not None and not goes_on else ""),
             honours=call.honours,
             call_hash=call_hash(call, principal),
+            already_recorded=already_recorded,
         )
         request = read_call(call, self.known_as(principal), context, policies)
         request, target = self._targeted(request, target)

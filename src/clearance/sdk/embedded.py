@@ -67,18 +67,18 @@ class EmbeddedBackend:
         await self._async_writer().append([draft], Durability.PROCESS)
 
     def start_run(self, *, agent: str, goal: str, parent_run_id: str) -> str:
-        return self._point.start_run(agent=agent, goal=goal, parent_run_id=parent_run_id).run_id
+        return self._point.runs.start(agent=agent, goal=goal, parent_run_id=parent_run_id).run_id
 
     async def astart_run(self, *, agent: str, goal: str, parent_run_id: str) -> str:
-        run, draft = self._point.run_draft(agent=agent, goal=goal, parent_run_id=parent_run_id)
+        run, draft = self._point.runs.draft(agent=agent, goal=goal, parent_run_id=parent_run_id)
         await self._async_writer().append([draft], Durability.POWER)
         return run.run_id
 
     def join_run(self, run_id: str, *, agent: str) -> str:
-        return self._point.run(run_id, agent=agent).goal
+        return self._point.runs.get(run_id, agent=agent).goal
 
     async def ajoin_run(self, run_id: str, *, agent: str) -> str:
-        return (await asyncio.to_thread(self._point.run, run_id, agent=agent)).goal
+        return (await asyncio.to_thread(self._point.runs.get, run_id, agent=agent)).goal
 
     def hold(self, hold_id: str) -> HoldView:
         return HoldView.of(self.assembly.holds.hold(hold_id))
@@ -102,14 +102,14 @@ class EmbeddedBackend:
             await self._hold_watch().answered(hold_id, seconds=min(left, max(ends, 0.01)))
 
     def end_run(self, run_id: str, *, status: OutcomeStatus, error: str) -> None:
-        self._point.end_run(self._point.run(run_id), status=status, error=error)
+        self._point.runs.end(self._point.runs.get(run_id), status=status, error=error)
 
     async def aend_run(self, run_id: str, *, status: OutcomeStatus, error: str) -> None:
-        draft = self._point.end_draft(self._point.run(run_id), status=status, error=error)
+        draft = self._point.runs.end_draft(self._point.runs.get(run_id), status=status, error=error)
         await self._async_writer().append([draft], Durability.POWER)
 
     def note(self, run_id: str, text: str) -> None:
-        self._point.note(self._point.run(run_id), text)
+        self._point.runs.note(self._point.runs.get(run_id), text)
 
     def runs(self, query: RunQuery) -> list[RunSummary]:
         return self._point.journal.runs(query)

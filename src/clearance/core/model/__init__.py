@@ -17,6 +17,7 @@ from clearance.core.model.effects import Classification, EffectClass, Named
 from clearance.core.model.facts import Fact, FactValue
 from clearance.core.model.finding import Finding, Severity
 from clearance.core.model.held import HoldView
+from clearance.core.model.judged import NO_RULES, Judged, ResultRules
 from clearance.core.model.obligation import (
     KIND_OF,
     Approval,
@@ -27,6 +28,7 @@ from clearance.core.model.obligation import (
     Snapshot,
     Transform,
 )
+from clearance.core.model.point import Point
 from clearance.core.model.principal import (
     MOST_ACTORS,
     Actor,
@@ -67,6 +69,7 @@ __all__ = [
     "KIND_OF",
     "MOST_ACTORS",
     "MOST_ITEMS",
+    "NO_RULES",
     "PREFIX_OF",
     "Action",
     "ActionCall",
@@ -103,6 +106,7 @@ __all__ = [
     "HoldView",
     "Item",
     "ItemState",
+    "Judged",
     "Limit",
     "Mode",
     "Named",
@@ -114,6 +118,7 @@ __all__ = [
     "OutcomeStatus",
     "Person",
     "PersonSource",
+    "Point",
     "Principal",
     "Proof",
     "Radius",
@@ -127,6 +132,7 @@ __all__ = [
     "RestoreMode",
     "RestoreStatus",
     "Restored",
+    "ResultRules",
     "Reversibility",
     "Role",
     "Rule",

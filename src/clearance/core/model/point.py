@@ -1,0 +1,14 @@
+"""Where in an agent's step a policy is asked: before or after a call of the model, before or after a tool."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Point(StrEnum):
+    """One interception point, named as the agent-hooks draft names it. PRE is the rule where none is said."""
+
+    PRE_MODEL_CALL = "pre_model_call"
+    POST_MODEL_CALL = "post_model_call"
+    PRE_TOOL_CALL = "pre_tool_call"
+    POST_TOOL_CALL = "post_tool_call"
