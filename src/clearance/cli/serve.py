@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.util import find_spec
 
 import click
@@ -33,7 +34,8 @@ def serve(target: Target, host: str | None, port: int | None, *, policies: tuple
     """
     if any(find_spec(package) is None for package in _NEEDS):
         stop(_MISSING)
-    settings = target.settings(host=host, port=port, policies=list(policies) or None)
+    reread = partial(target.settings, host=host, port=port, policies=list(policies) or None)
+    settings = reread()
     require_local(settings)
     from clearance.gateway.serve import serve as open_door
     from clearance.wiring import assemble
@@ -43,4 +45,4 @@ def serve(target: Target, host: str | None, port: int | None, *, policies: tuple
     click.echo(
         f"Clearance opens http://{settings.host}:{settings.port} on the store {settings.store}", err=True
     )
-    open_door(assembly, settings)
+    open_door(assembly, settings, load=reread)

@@ -96,9 +96,7 @@ async def check(asked: Asked) -> CheckResult:
     """The hot path: decide one action, durably, before its caller runs it."""
     call: ActionCall = asked.body
     asked.caller.must_be(call.agent)
-    point = asked.door.assembly.control_point
-    append = asked.door.writer.append
-    return await point.aclear(call, asked.caller.principal, door=_DOOR, append=append)
+    return await asked.door.passage.clear(call, asked.caller.principal, door=_DOOR)
 
 
 async def outcome(asked: Asked) -> Recorded:

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from clearance.core.model import HoldStatus
 from clearance.errors import ClearanceError, RequestError
 from clearance.gateway import (
     actions,
@@ -37,9 +38,11 @@ from clearance.gateway.body import decode, read
 from clearance.gateway.doors import Receive, Scope, Send, open_doors, segment_of, without_run
 from clearance.gateway.endpoint import NOBODY, Access, Asked, Caller, Door, Endpoint, Form, Reply
 from clearance.gateway.errors import answer_to
+from clearance.gateway.metrics import MEDIA_TYPE, Metrics
 from clearance.gateway.passage import Passage
 from clearance.gateway.presented import presented
-from clearance.ports import Presented
+from clearance.gateway.reload import Load, Reloader
+from clearance.ports import HoldQuery, Presented
 from clearance.runtime.hold_watch import HoldWatch
 from clearance.runtime.late import record_missing
 from clearance.runtime.loop_writer import LoopWriter
@@ -70,13 +73,21 @@ _JSON = (b"content-type", b"application/json")
 class Application:
     """One process's HTTP door. Owns the assembly from start-up to shutdown."""
 
-    def __init__(self, assembly: Assembly, *, version: str, report_timeout: timedelta) -> None:
+    def __init__(
+        self, assembly: Assembly, *, version: str, report_timeout: timedelta, load: Load | None = None
+    ) -> None:
+        """`load` reads the settings anew, where changed files are to be taken up."""
         self._assembly = assembly
         writer = LoopWriter(assembly.journal)
-        self._door = Door(assembly, writer, HoldWatch(assembly.state.holds))
-        self._passage = Passage(assembly, writer)
+        metrics = Metrics(version)
+        self._passage = Passage(assembly, writer, metrics)
+        self._door = Door(assembly, writer, HoldWatch(assembly.state.holds), self._passage)
         self._doors = open_doors(self._passage)
         self._by_segment = {segment: door for door in self._doors for segment in door.segments}
+        self._reloader = self._reloading(load)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._draining: list[asyncio.Task[None]] = []
+        self._measure(metrics, writer)
         self._report_timeout = report_timeout
         document = _ENCODER.encode(openapi.document(ENDPOINTS, version))
 
@@ -106,9 +117,37 @@ class Application:
         return await self._rest(scope, receive, send)
 
     def end(self) -> None:
-        """Let nobody wait any longer: the server is about to stop."""
+        """Let nobody wait any longer: the server is about to stop. From any thread, and from a signal."""
         self._door.ending.set()
         self._door.watch.is_closing = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._drain)
+
+    def _drain(self) -> None:
+        self._draining = [asyncio.ensure_future(door.drain()) for door in self._doors]
+
+    def reload(self) -> None:
+        """Take up changed files now (SIGHUP)."""
+        if self._reloader is not None:
+            self._reloader.ask()
+
+    def _reloading(self, load: Load | None) -> Reloader | None:
+        if load is None:
+            return None
+        book, settings = self._assembly.control_point.policies, self._assembly.settings
+        return Reloader(load, book, self._doors, in_force=settings, metrics=self._passage.metrics)
+
+    def _measure(self, metrics: Metrics, writer: LoopWriter) -> None:
+        holds, journal = self._assembly.state.holds, self._assembly.journal
+        metrics.read_at_scrape("clearance_commits", "Commits of the journal.", lambda: writer.commits)
+        metrics.read_at_scrape(
+            "clearance_holds_open",
+            "Actions that wait for people.",
+            lambda: len(holds.holds(HoldQuery(status=HoldStatus.PENDING, limit=10_000))),
+        )
+        metrics.read_at_scrape(
+            "clearance_in_flight", "Cleared actions without an outcome.", lambda: len(journal.in_flight())
+        )
 
     async def _hot(
         self, endpoint: Endpoint, names: dict[str, str], scope: Scope, receive: Receive, send: Send
@@ -127,8 +166,11 @@ class Application:
                 identify = partial(self._caller, endpoint, presented(request.scope))
                 events = stream.streamed(body, identify)
                 return StreamingResponse(events, status, stream.HEADERS, media_type=stream.MEDIA_TYPE)
+            kind = (
+                MEDIA_TYPE if endpoint.form is Form.TEXT and status == endpoint.status else "application/json"
+            )
             echo = {name: request.headers[name] for name in ("x-request-id",) if name in request.headers}
-            response = Response(body, status, media_type="application/json", headers=echo)
+            response = Response(body, status, media_type=kind, headers=echo)
             for name, value in headers:
                 response.headers.append(name, value)
             return response
@@ -163,7 +205,7 @@ class Application:
             if isinstance(answer, Reply):
                 headers = (*answer.headers.items(), *answer.cookies)
                 return answer.status or endpoint.status, _ENCODER.encode(answer.body), headers
-            return endpoint.status, answer if endpoint.form is Form.EVENTS else _ENCODER.encode(answer), ()
+            return endpoint.status, _ENCODER.encode(answer) if endpoint.form is Form.JSON else answer, ()
         except Exception as error:  # the door answers every failure; what is unexpected is logged by its kind
             if not isinstance(error, ClearanceError):
                 _log_unexpected(endpoint, error)
@@ -177,6 +219,7 @@ class Application:
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> Any:
+        self._loop = asyncio.get_running_loop()
         for door in self._doors:
             await door.start()
         chores = [asyncio.create_task(chore()) for chore in self._chores()]
@@ -191,7 +234,8 @@ class Application:
             self._assembly.close()
 
     def _chores(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
-        return (self._sweep, self._tend, self._expire, self._tell)
+        watching = () if self._reloader is None else (self._reloader.watch,)
+        return (self._sweep, self._tend, self._expire, self._tell, *watching)
 
     async def _tend(self) -> None:
         tended = 0

@@ -10,7 +10,6 @@ from clearance.core.model import (
     ActionCall,
     Actor,
     ActorKind,
-    Durability,
     OutcomeReport,
     OutcomeStatus,
     Principal,
@@ -76,12 +75,11 @@ async def evaluate(asked: Asked) -> EvaluationAnswer:
     agent = question.subject.id
     if asked.caller.person is None and agent != asked.caller.name:
         raise ForbiddenError("This key may ask for its own agent only; a gateway needs a service token.")
-    point, append = asked.door.assembly.control_point, asked.door.writer.append
+    passage = asked.door.passage
     principal = Principal(agent=agent, on_behalf_of=_behalf(asked), proof=asked.caller.principal.proof)
-    result = await point.aclear(_call(question), principal, door=_DOOR, append=append)
+    result = await passage.clear(_call(question), principal, door=_DOOR)
     if result.allowed:
-        report = OutcomeReport(status=OutcomeStatus.NOT_REPORTED)
-        await append([point.outcome_draft(result.action_id, report)], Durability.PROCESS)
+        await passage.told(result.action_id, OutcomeReport(status=OutcomeStatus.NOT_REPORTED))
     context = EvaluationContext(result.action_id, result.reason_code, result.reason, result.hold_id)
     return EvaluationAnswer(result.allowed, context)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Protocol
 
+from clearance.config import Settings
 from clearance.gateway.passage import Passage
 
 Scope = MutableMapping[str, Any]
@@ -24,6 +25,12 @@ class NetworkDoor(Protocol):
 
     async def start(self) -> None:
         """Once, on the server's loop, before anything is served. Raises ConfigurationError, OSError."""
+
+    def check(self, settings: Settings) -> None:
+        """Whether `reload` could take these up. Raises ConfigurationError; changes nothing."""
+
+    async def reload(self, settings: Settings) -> None:
+        """Take up its part of changed settings, already checked; what is under way goes on as it began."""
 
     async def drain(self) -> None:
         """Told to stop: take nothing new; what is under way goes on."""

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -16,6 +16,9 @@ from clearance.errors import ForbiddenError
 from clearance.runtime.hold_watch import HoldWatch
 from clearance.runtime.loop_writer import LoopWriter
 from clearance.wiring import Assembly
+
+if TYPE_CHECKING:
+    from clearance.gateway.passage import Passage
 
 
 class Access(StrEnum):
@@ -107,6 +110,7 @@ class Door:
     assembly: Assembly
     writer: LoopWriter
     watch: HoldWatch
+    passage: Passage
     ending: threading.Event = field(default_factory=threading.Event)  # set when the server is told to stop
     # A password takes a thread a tenth of a second: a flood of them must not take the threads of everybody.
     logging_in: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
@@ -140,10 +144,14 @@ Handler = Callable[[Asked], Awaitable[Any]]
 
 
 class Form(StrEnum):
-    """JSON is one answer. EVENTS is a stream: the handler gives an iterator, `answers` is each one's data."""
+    """JSON is one answer. EVENTS is a stream: the handler gives an iterator, `answers` is each one's data.
+
+    TEXT is a page for a scraper: the handler gives its bytes.
+    """
 
     JSON = "json"
     EVENTS = "events"
+    TEXT = "text"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Alive, and ready: ready means that an intent could be made durable now."""
+"""Alive, ready, and how it goes: ready means that an intent could be made durable now."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 
 from msgspec import Struct
 
-from clearance.gateway.endpoint import Access, Asked, Endpoint
+from clearance.errors import StoreError
+from clearance.gateway.endpoint import Access, Asked, Endpoint, Form
 from clearance.ports import RunQuery
 
 
@@ -21,14 +22,29 @@ async def _alive(_: Asked) -> Health:
 
 
 async def _ready(asked: Asked) -> Health:
-    """Raises StoreError, which answers 503."""
+    """Raises StoreError, which answers 503; so does a server that was told to stop."""
+    if asked.door.ending.is_set():
+        raise StoreError("The server is about to stop; it takes nothing new.")
     point = asked.door.assembly.control_point
     point.policies.current()
     await asyncio.to_thread(point.journal.runs, RunQuery(limit=1))
     return Health("ok")
 
 
+async def _metrics(asked: Asked) -> bytes:
+    return await asyncio.to_thread(asked.door.passage.metrics.page)
+
+
 ENDPOINTS = (
     Endpoint("GET", "/healthz", "Say that the process is alive", _alive, Health, access=Access.PUBLIC),
     Endpoint("GET", "/readyz", "Say that actions can be cleared", _ready, Health, access=Access.PUBLIC),
+    Endpoint(
+        "GET",
+        "/metrics",
+        "Read the counters, for Prometheus",
+        _metrics,
+        str,
+        access=Access.PEOPLE,
+        form=Form.TEXT,
+    ),
 )

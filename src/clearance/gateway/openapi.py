@@ -76,6 +76,8 @@ def _content(endpoint: Endpoint, schema: dict[str, Any]) -> dict[str, Any]:
     """A stream is text to OpenAPI 3.1; what each event's data holds stands beside it."""
     if endpoint.form is Form.EVENTS:
         return {MEDIA_TYPE: {"schema": {"type": "string"}, "x-event-data": schema}}
+    if endpoint.form is Form.TEXT:
+        return {"text/plain": {"schema": schema}}
     return {"application/json": {"schema": schema}}
 
 

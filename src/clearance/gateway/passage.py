@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from time import perf_counter
 from typing import Any
 
 from clearance.core.model import ActionCall, CheckResult, Draft, Durability, Judged, OutcomeReport, Principal
 from clearance.core.model.judged import ResultRules
 from clearance.errors import AuthenticationError
 from clearance.gateway.endpoint import Access, Caller
+from clearance.gateway.metrics import Metrics
 from clearance.ports import Presented
 from clearance.runtime.control_point import ControlPoint
 from clearance.runtime.joining import Hints, Joining
@@ -21,8 +23,9 @@ from clearance.wiring import Assembly, utc_now
 class Passage:
     """Belongs to one event loop. Shared by all doors of a process, so that they join the same runs."""
 
-    def __init__(self, assembly: Assembly, writer: LoopWriter) -> None:
+    def __init__(self, assembly: Assembly, writer: LoopWriter, metrics: Metrics) -> None:
         self.assembly = assembly
+        self.metrics = metrics
         self.point: ControlPoint = assembly.control_point
         self.joining = Joining(self.point.runs)
         self._writer = writer
@@ -51,9 +54,12 @@ class Passage:
         Of a model call's messages the first `already_recorded` are in the run's trace: they are judged, and
         not written again. Raises what `ControlPoint.aclear` does.
         """
-        return await self.point.aclear(
+        began = perf_counter()
+        result = await self.point.aclear(
             call, principal, door=door, append=self._writer.append, already_recorded=already_recorded
         )
+        self.metrics.decided(door, result, seconds=perf_counter() - began)
+        return result
 
     async def told(
         self,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gc
 import signal
+from collections.abc import Generator
 from datetime import timedelta
 from importlib.metadata import version
 from types import FrameType
@@ -12,6 +15,7 @@ import uvicorn
 
 from clearance.config import Settings
 from clearance.gateway.app import Application
+from clearance.gateway.reload import Load
 from clearance.wiring import Assembly
 
 _DRAIN_SECONDS = 20
@@ -21,17 +25,22 @@ _NOT_STARTED = 3  # the port is taken, say; uvicorn has said so
 _COLLECT_AFTER = (10_000, 20, 50)
 
 
-def create_app(assembly: Assembly, *, report_timeout: timedelta = timedelta(hours=1)) -> Application:
+def create_app(
+    assembly: Assembly, *, report_timeout: timedelta = timedelta(hours=1), load: Load | None = None
+) -> Application:
     """The ASGI application over an open assembly, which it closes at shutdown."""
-    return Application(assembly, version=version("clearance"), report_timeout=report_timeout)
+    return Application(assembly, version=version("clearance"), report_timeout=report_timeout, load=load)
 
 
-def serve(assembly: Assembly, settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; then finish what is under way, and close the assembly."""
+def serve(assembly: Assembly, settings: Settings, *, load: Load | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; then finish what is under way, and close the assembly.
+
+    With `load`, changed files are taken up within a second or two, or at once on SIGHUP.
+    """
     # uvicorn raises what stopped it once more when it is done; being told to stop is no failure.
     for told in (signal.SIGTERM, signal.SIGINT):
         signal.signal(told, lambda *_: None)
-    app = create_app(assembly, report_timeout=timedelta(seconds=settings.report_timeout_seconds))
+    app = create_app(assembly, report_timeout=timedelta(seconds=settings.report_timeout_seconds), load=load)
     # What is here by now stays; no full collection has to walk it while every connection waits.
     gc.collect()
     gc.freeze()
@@ -60,6 +69,15 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: Application) -> None:
         super().__init__(config)
         self._app = app
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """SIGHUP means: read the files again."""
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(ValueError, RuntimeError):  # not the main thread
+            loop.add_signal_handler(signal.SIGHUP, self._app.reload)
+        with super().capture_signals():
+            yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._app.end()

@@ -57,6 +57,18 @@ class PolicyBook:
                 self._revision = stored.number if stored else 0
         return self._current
 
+    def replace_files(self, files: Sequence[Document]) -> None:
+        """Put these in the place of the files' policies. Raises PolicyError, and then nothing changes."""
+        with self._lock:
+            before, self._files = self._files, tuple(files)
+            try:
+                stored = self._store.current()
+                self._current = self._compile(stored.document if stored else {})
+            except PolicyError:
+                self._files = before
+                raise
+            self._revision = stored.number if stored else 0
+
     def document(self) -> PolicyVersion | None:
         """The newest stored version, as it was written."""
         return self._store.current()

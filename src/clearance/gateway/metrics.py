@@ -1,0 +1,115 @@
+"""What a scraper is told, in Prometheus' words: counts and times by door, never by what was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final, Literal
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from clearance.core.model import CheckResult
+
+Direction = Literal["sent", "received"]
+MEDIA_TYPE: Final = CONTENT_TYPE_LATEST
+# Seconds. A decision takes 0.1 ms to a few; one that asks real systems or waits for a disk takes longer.
+_DECISION_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+_UPSTREAM_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+
+class Metrics:
+    """One process's. Thread-safe. Labels are few: names of doors, upstreams and reasons, never of agents."""
+
+    def __init__(self, version: str) -> None:
+        self._registry = registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=registry)
+        Gauge("clearance_info", "Always 1.", ("version",), registry=registry).labels(version).set(1)
+        self._decisions = Counter(
+            "clearance_decisions", "Actions decided.", ("door", "effect", "reason"), registry=registry
+        )
+        self._seconds = Histogram(
+            "clearance_decision_seconds",
+            "From an identified call to a durable decision.",
+            ("door",),
+            buckets=_DECISION_BUCKETS,
+            registry=registry,
+        )
+        self._upstream = Histogram(
+            "clearance_upstream_seconds",
+            "From a cleared call to the end of its answer.",
+            ("door", "upstream", "status"),
+            buckets=_UPSTREAM_BUCKETS,
+            registry=registry,
+        )
+        self._tokens = Counter(
+            "clearance_tokens", "Tokens, as providers counted them.", ("upstream", "kind"), registry=registry
+        )
+        self._cost = Counter(
+            "clearance_cost_usd", "US dollars, by the configured prices.", ("upstream",), registry=registry
+        )
+        self._bytes = Counter(
+            "clearance_bytes", "Bytes that passed through.", ("door", "direction"), registry=registry
+        )
+        self._open = Gauge("clearance_open", "Streams, sessions and tunnels.", ("door",), registry=registry)
+        self._reloads = Counter("clearance_reloads", "Reloads.", ("result",), registry=registry)
+
+    def decided(self, door: str, result: CheckResult, *, seconds: float) -> None:
+        """One decision, and how long it took."""
+        self._decisions.labels(door, result.effect.value, result.reason_code).inc()
+        self._seconds.labels(door).observe(seconds)
+
+    def answered(self, door: str, upstream: str, *, status: str, seconds: float) -> None:
+        """One call of an upstream. `status` is `200`, or the code of what went wrong."""
+        self._upstream.labels(door, upstream, status).observe(seconds)
+
+    def spent(self, upstream: str, *, input_tokens: int, output_tokens: int, cost_usd: float | None) -> None:
+        """What one model call came to."""
+        self._tokens.labels(upstream, "input").inc(input_tokens)
+        self._tokens.labels(upstream, "output").inc(output_tokens)
+        if cost_usd is not None:
+            self._cost.labels(upstream).inc(cost_usd)
+
+    def passed(self, door: str, direction: Direction, *, count: int) -> None:
+        """So many bytes."""
+        self._bytes.labels(door, direction).inc(count)
+
+    def opened(self, door: str) -> None:
+        """Something long-lived began; `closed` ends it."""
+        self._open.labels(door).inc()
+
+    def closed(self, door: str) -> None:
+        self._open.labels(door).dec()
+
+    def reloaded(self, result: Literal["applied", "refused"]) -> None:
+        self._reloads.labels(result).inc()
+
+    def read_at_scrape(self, name: str, about: str, read: Callable[[], float]) -> None:
+        """A gauge whose value is asked for only when somebody scrapes."""
+        self._registry.register(_AtScrape(name, about, read))
+
+    def page(self) -> bytes:
+        """The text format, version 0.0.4. May ask the store: not for an event loop."""
+        return generate_latest(self._registry)
+
+
+class _AtScrape:
+    def __init__(self, name: str, about: str, read: Callable[[], float]) -> None:
+        self._name, self._about, self._read = name, about, read
+
+    def collect(self) -> Iterable[Metric]:
+        yield GaugeMetricFamily(self._name, self._about, value=self._read())
+
+    def describe(self) -> Iterable[Metric]:
+        """Without it, registering would ask for a value."""
+        yield GaugeMetricFamily(self._name, self._about)
