@@ -22,7 +22,9 @@ from clearance.core.normalize.environments import placed
 from clearance.core.normalize.naming import MAX_NAME
 from clearance.core.normalize.reading import UNREADABLE, distinct, named, unreadable
 from clearance.core.normalize.resources import given
-from clearance.core.normalize.tool_call import read_tool
+from clearance.core.normalize.tool_call import ToolReading, read_tool
+
+_MODEL_CALL = ToolReading(operation=Operation.MODEL_CALL, resources=(), records=None)
 
 
 def normalize(
@@ -46,10 +48,14 @@ def _read(
 ) -> tuple[Action, tuple[Resource, ...], dict[str, Fact]]:
     arguments = call.arguments or call.payload
     spec = tools.get(canonical(call.action)) if len(call.action) <= MAX_NAME else None
-    reading = read_tool(call.action, arguments, spec=spec)
+    models = _models(arguments, call.payload)
+    if call.operation is Operation.MODEL_CALL and models:
+        reading = _MODEL_CALL  # a conversation is no tool's arguments
+    else:
+        reading = read_tool(call.action, arguments, spec=spec)
     operation, found = call.operation or reading.operation, reading.resources
     if operation is Operation.MODEL_CALL:
-        found = (*_models(arguments, call.payload),) or found
+        found = tuple(models) or found
     environment = call.environment or (spec.environment if spec else None)
     wanted = (call.resource,) if isinstance(call.resource, str) else call.resource
     resources = distinct(

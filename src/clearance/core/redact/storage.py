@@ -11,7 +11,7 @@ import msgspec
 
 from clearance.core.model.names import secret_name
 from clearance.core.redact.opening import MAX_DEPTH, MAX_INTEGER, opened
-from clearance.core.redact.text import clean_text, may_hold_secret
+from clearance.core.redact.text import clean_text, may_hold
 
 MAX_KEY = 256  # characters
 _NOTE = 64  # characters; the longest note on what was cut
@@ -28,7 +28,7 @@ def stored(value: Any, *, max_string: int = 8_192, max_total: int = 65_536) -> A
     try:
         if _is_bounded(value, max_string, MAX_DEPTH, [max_total]):
             raw = _ENCODER.encode(value)
-            if len(raw) <= max_total and not may_hold_secret(raw):
+            if len(raw) <= max_total and not may_hold(raw):
                 return value
     except UnicodeEncodeError:
         pass  # lone surrogates

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
@@ -21,9 +22,25 @@ def _compiled(sources: Iterable[str]) -> Any:
     return re2.compile("|".join(f"(?:{source})" for source in sources))
 
 
+def _tester(sources: Iterable[str]) -> Any:
+    """Only whether there is a hit: on a short text it takes a quarter of what a search takes."""
+    found = re2.Set.SearchSet()
+    found.Add("|".join(f"(?:{source})" for source in sources))
+    found.Compile()
+    return found
+
+
 _PATTERN: dict[str, Any] = {name: _compiled(sources) for name, sources in NAMED.items()}
-# Over JSON text an escape may stand right before a secret: without word boundaries more is found, never less.
-_IN_JSON = _compiled([*(source.replace(r"\b", "") for source in NAMED["secret"]), r"\\u0000"])
+_TESTER: dict[str, Any] = {name: _tester(sources) for name, sources in NAMED.items()}
+# JSON escapes control characters, and one may stand within a hit: where there is any, look closer.
+_ESCAPED = (r"\\u00", r"\\b")
+
+
+@lru_cache(maxsize=64)
+def _in_json(names: tuple[str, ...]) -> Any:
+    """An escape may stand right before a hit: without word boundaries more is found, never less."""
+    sources = (source.replace(r"\b", "") for name in names for source in NAMED[name])
+    return _tester([*sources, *_ESCAPED])
 
 
 def clean_text(text: str) -> str:
@@ -31,9 +48,9 @@ def clean_text(text: str) -> str:
     return scrubbed(printable(text), ("secret",))
 
 
-def may_hold_secret(raw: bytes) -> bool:
-    """False only where JSON text holds no secret and no NUL. One pass, cheap."""
-    return _IN_JSON.search(raw) is not None
+def may_hold(raw: bytes, names: tuple[str, ...] = ("secret",)) -> bool:
+    """False only where JSON text holds no hit of these patterns and no NUL. One pass, cheap."""
+    return bool(_in_json(names).Match(raw))
 
 
 def printable(text: str) -> str:
@@ -52,7 +69,7 @@ def scrubbed(text: str, names: Sequence[str]) -> str:
     for _ in range(_MAX_PASSES):
         before = text
         for name in names:
-            if _PATTERN[name].search(text) is None:
+            if not _TESTER[name].Match(text.encode()):
                 continue
             mark = f"[redacted:{name}]"
             text = (

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from clearance.core.model import Transform
 from clearance.core.model.patterns import NAMED
 from clearance.core.redact.opening import MAX_DEPTH, MAX_INTEGER, opened
 from clearance.core.redact.storage import unused
-from clearance.core.redact.text import REDACTED, printable, scrubbed
+from clearance.core.redact.text import REDACTED, may_hold, printable, scrubbed
 from clearance.errors import ConfigurationError, Problem
+
+_ENCODER = msgspec.json.Encoder()
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 def transformed(
@@ -31,10 +36,30 @@ def transformed(
     for transform in transforms:
         for path in transform.paths:
             result = _without(result, tuple(path.split(".")), (), changed)
-    if names:
-        scrub = _Scrub(tuple(name for name in NAMED if name in names), changed)
-        result = scrub.of(result, ())
+    wanted = tuple(name for name in NAMED if name in names)
+    if wanted and not _is_clean(result, wanted):
+        result = _Scrub(wanted, changed).of(result, ())
     return result, tuple(dict.fromkeys(changed))
+
+
+def _is_clean(value: Any, names: tuple[str, ...]) -> bool:
+    """Whether plain JSON surely holds no hit: most arguments do not, and one pass over their text tells."""
+    if not _is_json(value, MAX_DEPTH):
+        return False
+    try:
+        return not may_hold(_ENCODER.encode(value), names)
+    except (UnicodeEncodeError, OverflowError):
+        return False
+
+
+def _is_json(value: Any, depth: int) -> bool:
+    """Exact types only: what another class writes as JSON need not be what it holds."""
+    kind = type(value)
+    if kind is dict:
+        return depth > 0 and all(type(key) is str and _is_json(value[key], depth - 1) for key in value)
+    if kind is list:
+        return depth > 0 and all(_is_json(item, depth - 1) for item in value)
+    return kind in _SCALARS
 
 
 def _unknown_pattern(name: str) -> Problem:
