@@ -174,7 +174,7 @@ def test_storing_twice_changes_nothing(value: Any) -> None:
         (PurePosixPath("/a"), "<PurePosixPath> /a"),
         (ValueError("bad"), "<ValueError> bad"),
         (Holder((1, 2)), {"held": [1, 2]}),
-        (Transform(policy="p"), {"policy": "p", "paths": [], "patterns": []}),
+        (Transform(policy="p"), {"policy": "p", "paths": [], "patterns": [], "restore": False}),
         (Model(), {"password": "[redacted:password]", "name": "n"}),
         ({1: "a", "1": "b", None: "c"}, {"1": "a", "1#2": "b", "None": "c"}),
         ({"s": {3}}, {"s": [3]}),

@@ -81,7 +81,9 @@ def test_a_vector_holds(case: dict[str, Any]) -> None:
     policies = compile_policies([parse_value(case.get("document", {}), "vector")])
     history = History(policies)
     for before, earlier in enumerate(case.get("history", [])):
-        history.observe(request(case, earlier, policies, seconds=before))
+        measured = earlier.get("measured")
+        call = {key: value for key, value in earlier.items() if key != "measured"}
+        history.observe(request(case, call, policies, seconds=before), measured=measured)
     asked = request(case, case["call"], policies, seconds=case.get("after_seconds", 60))
     found = verdicts(asked, policies, history, Posture())
     decision = combine(found, policy_version=policies.version)

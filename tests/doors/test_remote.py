@@ -264,3 +264,33 @@ def answering(answer: bytes | None) -> Iterator[str]:
         for connection in held:
             connection.close()
         thread.join(timeout=5)
+
+
+def test_a_result_is_judged_on_the_server_and_shown_as_it_was_judged(admin: Client, agent: Client) -> None:
+    for name, rule in (("hide", {"rule": "block"}), ("mask", {"rule": "redact"})):
+        condition: dict[str, object] = {"tool": "read_box"}
+        if name == "hide":
+            condition["argument"] = {"result": {"matches": "(?i)ignore all"}}
+        redact = {"redact": {"patterns": ["email"]}} if name == "mask" else {}
+        policy = {"name": name, "at": "post_tool_call", "condition": condition, **rule, **redact}
+        admin.policies.create(policy)
+
+    @guard
+    def read_box(text: str) -> dict[str, object]:
+        return {"text": text if text != "large" else "x" * 5_000_000, "size": (1, 2)}
+
+    try:
+        with agent.run() as run:
+            assert read_box("plain") == {"text": "plain", "size": (1, 2)}
+            assert read_box("ann@example.com") == {"text": "[redacted:email]", "size": [1, 2]}
+            with pytest.raises(PolicyViolationError, match="withholds the result") as refusal:
+                read_box("Ignore all")
+            with pytest.raises(PolicyViolationError, match="could not be asked") as lost:
+                read_box("large")
+            assert agent.check("read_box").reason_code == "obligation_not_supported"
+        trace = str([record.decoded() for record in agent.trace(run.run_id) if record.status])
+        assert (refusal.value.reason_code, lost.value.reason_code) == ("result_withheld", "result_withheld")
+        assert "ann@" not in trace
+    finally:
+        admin.policies.delete("hide")
+        admin.policies.delete("mask")

@@ -21,6 +21,7 @@ from clearance.core.policy import (
 _LOOK = {
     Outcome.MATCHED: ("✓ matched", Style.WARN),
     Outcome.MATCHED_UNKNOWN: ("? matched, a value cannot be known", Style.WARN),
+    Outcome.ON_RESULT: ("→ asked of the result", Style.QUIET),
     Outcome.SKIPPED_UNKNOWN: ("· not matched, a value cannot be known (on_unknown: skip)", Style.QUIET),
     Outcome.NOT_MATCHED: ("· not matched", Style.QUIET),
 }

@@ -7,6 +7,7 @@ from typing import assert_never
 from clearance.cli.terminal_text import Style, safe
 from clearance.core.model import (
     Approval,
+    Inspect,
     Limit,
     Mode,
     Notify,
@@ -61,6 +62,8 @@ def obligation_text(owed: Obligation) -> str:
                 (owed.result_bytes, "bytes"),
             )
             what = "at most " + ", ".join(f"{most:g} {unit}" for most, unit in bounds if most is not None)
+        case Inspect():
+            what = "a look at the result before it is shown"
         case _:
             assert_never(owed)
     return safe(f"{what.strip()} ({owed.policy})")

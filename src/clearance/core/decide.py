@@ -12,6 +12,7 @@ from clearance.core.model import (
     Decision,
     Effect,
     Finding,
+    Inspect,
     Mode,
     Notify,
     Obligation,
@@ -54,8 +55,8 @@ def combine(
     opinions.sort(key=_weight)
     enforced = [verdict for verdict in opinions if verdict.mode is Mode.ENFORCE]
     denied = any(verdict.rule in _DENYING for verdict in enforced)
-    reasons = tuple(_reason_of(verdict) for verdict in opinions)
-    if not enforced:
+    reasons = tuple(_reason_of(verdict) for verdict in opinions if not _is_duty(verdict))
+    if all(map(_is_duty, enforced)):
         reasons = (_NOTHING_MATCHED, *reasons)
     return Decision(
         effect=Effect.DENY if denied else Effect.ALLOW,
@@ -101,6 +102,11 @@ def is_liftable(decision: Decision) -> bool:
 def _weight(verdict: Verdict) -> tuple[bool, int, bool, str, str]:
     shadow = verdict.mode is Mode.SHADOW
     return (shadow, _STRICTNESS[verdict.rule], not verdict.certain, verdict.policy, verdict.message)
+
+
+def _is_duty(verdict: Verdict) -> bool:
+    """That a result will be looked at is owed, and no reason for anything."""
+    return isinstance(verdict.obligation, Inspect)
 
 
 def _reason_of(verdict: Verdict) -> Reason:

@@ -197,7 +197,7 @@ def _unsupported(mediation: Mediation) -> str:
     return ""
 
 
-_THE_DOORS = frozenset({ObligationKind.TRANSFORM, ObligationKind.LIMIT})
+_THE_DOORS = frozenset({ObligationKind.TRANSFORM, ObligationKind.LIMIT, ObligationKind.INSPECT})
 
 
 def _decision_written(mediation: Mediation, _: Written) -> Step:

@@ -7,9 +7,19 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from clearance.core.drafts import ADMINISTRATION_RUN
-from clearance.core.model import ActionCall, CheckResult, Durability, OutcomeReport, OutcomeStatus, Record
+from clearance.core.model import (
+    ActionCall,
+    CheckResult,
+    Durability,
+    Judged,
+    OutcomeReport,
+    OutcomeStatus,
+    Record,
+    ResultShown,
+)
 from clearance.core.model.wire import Name, Text
 from clearance.errors import NotFoundError
 from clearance.gateway.endpoint import Access, Asked, Endpoint
@@ -19,11 +29,12 @@ _DOOR = "http"
 Count = Annotated[int, Meta(ge=1, le=1_000)]
 
 
-class Recorded(Struct, frozen=True):
-    """The record is durable under this number of its run."""
+class Recorded(Struct, frozen=True, omit_defaults=True):
+    """The record is durable under this number of its run. `judged`: where a policy is about the result."""
 
     run_id: str
     seq: int
+    judged: ResultShown | None = None
 
 
 class NewRun(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,10 +115,17 @@ async def outcome(asked: Asked) -> Recorded:
     report: OutcomeReport = asked.body
     point = asked.door.assembly.control_point
     action_id = asked.path["action_id"]
-    draft = point.outcome_draft(action_id, report, agent=asked.caller.only_agent())
+    draft, judged = point.judged_outcome(action_id, report, agent=asked.caller.only_agent())
     if point.has_saved(action_id):
         await asyncio.to_thread(point.settle, action_id)
-    return await _append(asked, draft)
+    recorded = await _append(asked, draft)
+    return recorded if judged.decision is None else replace(recorded, judged=_shown(judged))
+
+
+def _shown(judged: Judged) -> ResultShown:
+    if not judged.withheld:
+        return ResultShown(value=judged.value, redacted=judged.redacted)
+    return ResultShown(withheld=True, reason=judged.reason, reason_code=judged.reason_code)
 
 
 async def _start_run(asked: Asked) -> Recorded:

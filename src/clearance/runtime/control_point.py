@@ -18,7 +18,6 @@ from clearance.core.events import Event
 from clearance.core.hold_words import reasons_of_held
 from clearance.core.mediation import Mediation
 from clearance.core.model import (
-    NO_RULES,
     ActionCall,
     CheckResult,
     Context,
@@ -45,6 +44,7 @@ from clearance.runtime.memory import Memory
 from clearance.runtime.names import NewId, snapshot_of
 from clearance.runtime.policy_book import PolicyBook
 from clearance.runtime.recent import Recent
+from clearance.runtime.results import Results
 from clearance.runtime.runs import Run, Runs
 from clearance.runtime.standing import Standing
 from clearance.runtime.systems import Systems
@@ -104,6 +104,7 @@ class ControlPoint:
             seen=None if standing.registry is None else standing.registry.seen,
         )
         self._open: Recent[Draft] = Recent(_OPEN_KEPT)
+        self._results = Results(policies, self.runs, self._intent_of)
         self._unsettled: Recent[tuple[str, ...]] = Recent(_OPEN_KEPT)
 
     def clear(
@@ -163,11 +164,25 @@ class ControlPoint:
         self.report(result.action_id, kept)
         return snapshot_id
 
-    def report(self, action_id: str, report: OutcomeReport, *, agent: str = "") -> None:
-        """Record how an action ended. Raises NotFoundError, ConflictError, ForbiddenError, StoreError."""
-        draft = self.outcome_draft(action_id, report, agent=agent)
+    def report(self, action_id: str, report: OutcomeReport, *, agent: str = "") -> Judged:
+        """Record how an action ended; what of its result may be shown.
+
+        Raises NotFoundError, ConflictError, ForbiddenError, StoreError.
+        """
+        draft, judged = self.judged_outcome(action_id, report, agent=agent)
         self.settle(action_id)
         self.journal.append([draft], durability=Durability.PROCESS)
+        return judged
+
+    def judged_outcome(
+        self, action_id: str, report: OutcomeReport, *, agent: str = ""
+    ) -> tuple[Draft, Judged]:
+        """The record that closes an action, and what of its result may be shown."""
+        judged = Judged(value=report.result)
+        if report.status is OutcomeStatus.SUCCEEDED:
+            judged = self.judge_result(action_id, report.result)
+        seen = replace(report, result=judged.value)
+        return self.outcome_draft(action_id, seen, agent=agent, judged=judged), judged
 
     def has_saved(self, action_id: str) -> bool:
         """Whether state was saved for an open action, so that `settle` has something to do."""
@@ -193,11 +208,15 @@ class ControlPoint:
     ) -> Draft:
         """The record that closes an action. `agent`, if given, must be the action's own.
 
+        Of a judged result, `report` tells what was shown.
+
         `measured` are facts that were reserved, as they came out: a door's word, never a remote caller's.
         """
         intent: Draft | Record = self._open.pop(action_id) or self._unreported(action_id)
         if agent and intent.agent != agent:
             raise ForbiddenError("This action belongs to another agent.")
+        if measured:
+            self._mediator.settled(action_id, measured)
         if self._breakers is not None and (tripped := self._breakers.ended(action_id, report.status.value)):
             # Not here: the caller may stand on an event loop, and a stop is written before it holds.
             threading.Thread(target=self._breakers.trip, args=(tripped,), daemon=True).start()
@@ -207,12 +226,15 @@ class ControlPoint:
         return drafts.outcome(intent, at=self._clock(), status=report.status, told=told)
 
     def result_rules(self, action_id: str) -> ResultRules:
-        """What to watch for while the result of a cleared action flows."""
-        return NO_RULES
+        """What to watch for while the result of a cleared action flows. Raises NotFoundError, StoreError."""
+        return self._results.rules(action_id)
 
     def judge_result(self, action_id: str, result: Any) -> Judged:
-        """What of a cleared action's result the agent may see."""
-        return Judged(value=result)
+        """What of a cleared action's result the agent may see, asked before its outcome is told.
+
+        Raises NotFoundError, StoreError; then none of it.
+        """
+        return self._results.judge(action_id, result)
 
     def known_as(self, principal: Principal) -> Principal:
         """With what the registry says of it."""
@@ -221,6 +243,9 @@ class ControlPoint:
     def stopping(self, call: ActionCall, principal: Principal) -> Reason | None:
         """Why an action that runs already has to end; None: it may go on. Raises StoreError."""
         return stopping(self.known_as(principal), call.action, self._posture(), at=self._clock())
+
+    def _intent_of(self, action_id: str) -> Draft | Record:
+        return self._open.get(action_id) or self.intent(action_id)
 
     def intent(self, action_id: str) -> Record:
         """The record that a cleared action was written with before it ran. Raises NotFoundError."""

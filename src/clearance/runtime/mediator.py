@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 
@@ -144,6 +144,11 @@ class Mediator:
         if _leaves(mediation, ending):
             await asyncio.to_thread(self._leave, mediation)
         return mediation
+
+    def settled(self, action_id: str, measured: Mapping[str, float]) -> None:
+        """What an action reserved came out otherwise."""
+        with self._lock:
+            self._memory.settled(action_id, measured)
 
     def _was_taken(self, mediation: Mediation, command: Write) -> bool:
         """Allowed without the yes that it waited for: its hold is closed first, or two calls run it twice."""

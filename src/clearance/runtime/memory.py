@@ -6,19 +6,20 @@ A run or agent that was let go is read again on the next sight of it: forgetting
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
 
-from clearance.core.drafts import DELEGATED, ActionBody
-from clearance.core.model import Action, Context, Operation, Record, RecordKind, Request
+from clearance.core.drafts import DELEGATED, ActionBody, OutcomeBody
+from clearance.core.model import Action, Context, Draft, Operation, Record, RecordKind, Request
 from clearance.core.policy import History, PolicySet, Scope
 from clearance.core.policy.chain import delegators
 from clearance.ports import Journal, RecordQuery
 
 _RUNS_KEPT = 10_000  # about 1 KB each with a handful of stateful rules
+_MEASURED = b'"measured"'
 _MOST_RECORDS = 1_000_000  # of one agent in its longest window
 
 
@@ -39,6 +40,7 @@ class Memory:
         self._breakers = breakers
         self._policies: PolicySet | None = None
         self._scopes: frozenset[Scope] = frozenset()
+        self._settles = False  # whether any policy adds up a fact
         self._history = History(PolicySet.empty())
         # Each with the journal's position up to which its past was read; later foreign records count.
         self._runs: OrderedDict[str, int] = OrderedDict()
@@ -66,6 +68,10 @@ class Memory:
         if self._scopes:
             self._history.observe(request)
 
+    def settled(self, action_id: str, measured: Mapping[str, float]) -> None:
+        """What was reserved came out otherwise."""
+        self._history.settle(action_id, measured)
+
     def run_started(self, run_id: str) -> None:
         """A run that this process has just made has no past to read."""
         self._keep_run(run_id, 0)
@@ -79,6 +85,7 @@ class Memory:
         self._foreign()  # what is in the journal by now is read run by run, as it is needed
         self._policies = policies
         self._scopes = frozenset(watch.scope for watch in policies.watches)
+        self._settles = any(watch.fact for watch in policies.watches)
         self._history = History(policies)
         self._runs.clear()
         self._agents.clear()
@@ -86,6 +93,8 @@ class Memory:
 
     def _take_in_foreign(self) -> None:
         for record in self._foreign():
+            if record.kind is RecordKind.OUTCOME and (measured := self._measured_of(record)):
+                self._history.settle(record.action_id, measured)
             if record.position > self._runs.get(record.run_id, record.position):
                 self._observe([record], Scope.RUN)
             for agent in _agents_of(record):
@@ -106,7 +115,7 @@ class Memory:
             return
         records = self._journal.run(run_id)
         self._keep_run(run_id, records[-1].position if records else 0)
-        self._observe(records, Scope.RUN)
+        self._observe(records, Scope.RUN, told=records)
 
     def _keep_run(self, run_id: str, position: int) -> None:
         self._runs[run_id] = position
@@ -119,31 +128,47 @@ class Memory:
         if agent in self._agents:
             return
         done_for_it = self._done_for(agent, at)
-        records = {one.position: one for one in (*self._cleared_since(at, agent=agent), *done_for_it)}
+        records = {
+            one.position: one for one in (*self._since(at, RecordKind.INTENT, agent=agent), *done_for_it)
+        }
         self._agents[agent] = max(records, default=0)
-        self._observe((records[place] for place in sorted(records)), Scope.AGENT, agent=agent)
+        acting = {record.agent for record in records.values()}
+        told = [one for name in acting for one in self._since(at, RecordKind.OUTCOME, agent=name)]
+        self._observe((records[place] for place in sorted(records)), Scope.AGENT, agent=agent, told=told)
 
     def _done_for(self, agent: str, at: datetime) -> list[Record]:
         """What was delegated is read once for all agents: there is no index of on whose behalf."""
         if self._delegated is None:
             self._delegated = {}
-            for record in self._cleared_since(at, status=DELEGATED):
+            for record in self._since(at, RecordKind.INTENT, status=DELEGATED):
                 for other in _agents_of(record)[1:]:
                     self._delegated.setdefault(other, []).append(record)
         return self._delegated.pop(agent, [])
 
-    def _cleared_since(self, at: datetime, *, agent: str = "", status: str = "") -> list[Record]:
+    def _since(self, at: datetime, kind: RecordKind, *, agent: str = "", status: str = "") -> list[Record]:
+        if kind is RecordKind.OUTCOME and not self._settles:
+            return []
         assert self._policies is not None
         # Never None: a rule over an agent's past has a window, or it is refused at load.
         since = at - timedelta(seconds=self._policies.looks_back_seconds(Scope.AGENT) or 0.0)
-        kind = RecordKind.INTENT.value
-        query = RecordQuery(agent=agent, status=status, kind=kind, since=since, limit=_MOST_RECORDS)
+        query = RecordQuery(agent=agent, status=status, kind=kind.value, since=since, limit=_MOST_RECORDS)
         return self._journal.search(query)
 
-    def _observe(self, records: Iterable[Record], scope: Scope, *, agent: str = "") -> None:
+    def _observe(
+        self, records: Iterable[Record], scope: Scope, *, agent: str = "", told: Sequence[Record] = ()
+    ) -> None:
+        """`told` are how some of them ended: what was measured first counts, as it did when it was told."""
+        newest_first = sorted(told, key=lambda one: one.position, reverse=True)
+        ended = {one.action_id: found for one in newest_first if (found := self._measured_of(one))}
         for record in records:
             if record.kind is RecordKind.INTENT:
-                self._history.observe(request_of(record), scope=scope, agent=agent)
+                measured = ended.get(record.action_id)
+                self._history.observe(request_of(record), scope=scope, agent=agent, measured=measured)
+
+    def _measured_of(self, record: Record) -> Mapping[str, float]:
+        if not self._settles or record.kind is not RecordKind.OUTCOME or _MEASURED not in bytes(record.body):
+            return {}
+        return record.decoded_as(OutcomeBody).measured
 
 
 def _agents_of(record: Record) -> tuple[str, ...]:
@@ -153,7 +178,7 @@ def _agents_of(record: Record) -> tuple[str, ...]:
     return (record.agent, *delegators(record.decoded_as(ActionBody).principal))
 
 
-def request_of(record: Record) -> Request:
+def request_of(record: Draft | Record) -> Request:
     """The request as it was recorded: secrets in its arguments are gone, everything else is as judged."""
     body = msgspec.json.decode(record.body, type=ActionBody)
     return Request(

@@ -8,6 +8,7 @@ from clearance.core.model import (
     ActionCall,
     CheckResult,
     HoldView,
+    Judged,
     OutcomeReport,
     OutcomeStatus,
     Reason,
@@ -32,6 +33,11 @@ class Backend(Protocol):
     def report(self, action_id: str, report: OutcomeReport) -> None: ...
 
     async def areport(self, action_id: str, report: OutcomeReport) -> None: ...
+
+    def inspect(self, action_id: str, result: Any) -> Judged:
+        """Record that an action succeeded; what of its result may be shown."""
+
+    async def ainspect(self, action_id: str, result: Any) -> Judged: ...
 
     def start_run(self, *, agent: str, goal: str, parent_run_id: str) -> str: ...
 

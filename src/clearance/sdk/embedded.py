@@ -13,6 +13,7 @@ from clearance.core.model import (
     Durability,
     HoldStatus,
     HoldView,
+    Judged,
     OutcomeReport,
     OutcomeStatus,
     Principal,
@@ -61,10 +62,20 @@ class EmbeddedBackend:
         self._point.report(action_id, report)
 
     async def areport(self, action_id: str, report: OutcomeReport) -> None:
-        draft = self._point.outcome_draft(action_id, report)
+        await self._areported(action_id, report)
+
+    def inspect(self, action_id: str, result: Any) -> Judged:
+        return self._point.report(action_id, OutcomeReport(status=OutcomeStatus.SUCCEEDED, result=result))
+
+    async def ainspect(self, action_id: str, result: Any) -> Judged:
+        return await self._areported(action_id, OutcomeReport(status=OutcomeStatus.SUCCEEDED, result=result))
+
+    async def _areported(self, action_id: str, report: OutcomeReport) -> Judged:
+        draft, judged = self._point.judged_outcome(action_id, report)
         if self._point.has_saved(action_id):
             await asyncio.to_thread(self._point.settle, action_id)
         await self._async_writer().append([draft], Durability.PROCESS)
+        return judged
 
     def start_run(self, *, agent: str, goal: str, parent_run_id: str) -> str:
         return self._point.runs.start(agent=agent, goal=goal, parent_run_id=parent_run_id).run_id

@@ -7,7 +7,17 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
-from clearance.core.model import ActionCall, CheckResult, Limit, ObligationKind, OutcomeReport, OutcomeStatus
+from clearance.core.model import (
+    ActionCall,
+    CheckResult,
+    Inspect,
+    Judged,
+    Limit,
+    ObligationKind,
+    OutcomeReport,
+    OutcomeStatus,
+    ReasonCode,
+)
 from clearance.errors import ClearanceError, PolicyViolationError
 from clearance.sdk.backend import Backend
 from clearance.sdk.braked import STOPPED, Braked
@@ -16,7 +26,7 @@ from clearance.sdk.holding import acleared_by_people, cleared_by_people
 from clearance.sdk.unreachable import UNANSWERED, OnUnreachable, let_through
 
 T = TypeVar("T")
-HONOURS = (ObligationKind.TRANSFORM, ObligationKind.LIMIT)
+HONOURS = (ObligationKind.TRANSFORM, ObligationKind.LIMIT, ObligationKind.INSPECT)
 
 _LOG = logging.getLogger("clearance")
 
@@ -75,8 +85,7 @@ def perform(
         raise
     finally:
         current_action.reset(token)
-    _report(backend, result, OutcomeStatus.SUCCEEDED, value=value)
-    return cast(T, _cut(value, limits))
+    return cast(T, _cut(_shown(backend, result, value), limits))
 
 
 async def aperform(
@@ -106,8 +115,7 @@ async def aperform(
         raise
     finally:
         current_action.reset(token)
-    await _areport(backend, result, OutcomeStatus.SUCCEEDED, value=value)
-    return cast(T, _cut(value, limits))
+    return cast(T, _cut(await _ashown(backend, result, value), limits))
 
 
 def _arguments(call: ActionCall, result: CheckResult) -> dict[str, Any]:
@@ -127,6 +135,50 @@ def _cut(value: Any, limits: list[Limit]) -> Any:
         if limit.result_bytes is not None and isinstance(value, str):
             value = value.encode()[: limit.result_bytes].decode("utf-8", "ignore")
     return value
+
+
+def _shown(backend: Backend, result: CheckResult, value: Any) -> Any:
+    """Recorded, and what of it the caller may have."""
+    if not _is_inspected(result):
+        _report(backend, result, OutcomeStatus.SUCCEEDED, value=value)
+        return value
+    try:
+        return _let_out(result, backend.inspect(result.action_id, value))
+    except ClearanceError as failure:
+        raise _withheld(result, failure) from failure
+
+
+async def _ashown(backend: Backend, result: CheckResult, value: Any) -> Any:
+    if not _is_inspected(result):
+        await _areport(backend, result, OutcomeStatus.SUCCEEDED, value=value)
+        return value
+    try:
+        judged = await asyncio.shield(backend.ainspect(result.action_id, value))
+        return _let_out(result, judged)
+    except ClearanceError as failure:
+        raise _withheld(result, failure) from failure
+
+
+def _is_inspected(result: CheckResult) -> bool:
+    return any(isinstance(owed, Inspect) for owed in result.obligations)
+
+
+def _let_out(result: CheckResult, judged: Judged) -> Any:
+    if not judged.withheld:
+        return judged.value
+    raise PolicyViolationError(judged.reason, reason_code=judged.reason_code, action_id=result.action_id)
+
+
+def _withheld(result: CheckResult, failure: ClearanceError) -> ClearanceError:
+    """Whatever cannot be judged is not shown."""
+    if isinstance(failure, PolicyViolationError):
+        return failure
+    _say_unrecorded(result, failure)
+    return PolicyViolationError(
+        "The action ran. Whether its result may be shown could not be asked, so it is withheld.",
+        reason_code=ReasonCode.RESULT_WITHHELD.value,
+        action_id=result.action_id,
+    )
 
 
 def _described(error: BaseException) -> str:

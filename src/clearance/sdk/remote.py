@@ -13,12 +13,17 @@ from clearance.core import redact
 from clearance.core.model import (
     ActionCall,
     CheckResult,
+    Decision,
+    Effect,
     HoldView,
+    Judged,
     OutcomeReport,
     OutcomeStatus,
     Reason,
+    ReasonCode,
     Record,
     RestoreMode,
+    ResultShown,
     Saved,
     Undone,
 )
@@ -82,6 +87,10 @@ class _RunAnswer(msgspec.Struct, frozen=True):
     goal: str = ""
 
 
+class _Outcome(msgspec.Struct, frozen=True):
+    judged: ResultShown | None = None
+
+
 class _Holds(msgspec.Struct, frozen=True):
     holds: list[HoldView]
 
@@ -116,6 +125,14 @@ class RemoteBackend:
 
     async def areport(self, action_id: str, report: OutcomeReport) -> None:
         await self._apost(f"/v1/actions/{action_id}/outcome", _storable(report), dict[str, Any])
+
+    def inspect(self, action_id: str, result: Any) -> Judged:
+        answer = self._post(f"/v1/actions/{action_id}/outcome", _succeeded(result), _Outcome)
+        return _judged(result, answer.judged)
+
+    async def ainspect(self, action_id: str, result: Any) -> Judged:
+        answer = await self._apost(f"/v1/actions/{action_id}/outcome", _succeeded(result), _Outcome)
+        return _judged(result, answer.judged)
 
     def start_run(self, *, agent: str, goal: str, parent_run_id: str) -> str:
         return self._post("/v1/runs", _run(agent, goal, parent_run_id), _RunAnswer).run_id
@@ -300,6 +317,20 @@ def _storable(report: OutcomeReport) -> OutcomeReport:
     return OutcomeReport(
         status=report.status, result=redact.stored(report.result), error=redact.stored(report.error)
     )
+
+
+def _succeeded(result: Any) -> OutcomeReport:
+    """With all of the result: what is not sent is not judged."""
+    return OutcomeReport(status=OutcomeStatus.SUCCEEDED, result=result)
+
+
+def _judged(result: Any, told: ResultShown | None) -> Judged:
+    if told is None or not (told.withheld or told.redacted):
+        return Judged(value=result)
+    if not told.withheld:
+        return Judged(value=told.value, redacted=told.redacted)
+    reason = Reason(code=ReasonCode.RESULT_WITHHELD, message=told.reason)
+    return Judged(value=None, decision=Decision(effect=Effect.DENY, reasons=(reason,)))
 
 
 def _run(agent: str, goal: str, parent_run_id: str) -> dict[str, str]:

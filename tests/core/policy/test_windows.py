@@ -108,3 +108,45 @@ def test_last_without_a_span_never_forgets():
     last.add(0.0)
     assert last.is_within(1e9, None)
     assert not last.is_within(11.0, 10.0)
+
+
+@given(STEPS, SECONDS, st.data())
+def test_a_total_that_is_corrected_is_as_if_the_amounts_had_been_known(steps, seconds, data):
+    window, seen = Total(seconds=seconds), []
+    width = seconds / (MAX_BUCKETS - 2)
+    for now in times(steps):
+        late = now - data.draw(st.integers(0, 4)) / 4  # what was asked first may be decided last
+        reserved = Decimal(data.draw(st.integers(0, 100)))
+        seen.append([window.add(late, reserved), late, reserved])
+        entry = data.draw(st.sampled_from(seen))
+        came_out = Decimal(data.draw(st.integers(0, 200)))
+        window.change(entry[0], before=entry[2], after=came_out)
+        entry[2] = came_out
+        exact = sum(amount for _, at, amount in seen if now - at <= seconds)
+        longest = sum(amount for at, _, amount in seen if now - at <= seconds + width)
+        assert exact <= window.total(now) <= longest
+
+
+@given(STEPS, SECONDS, st.integers(1, 5), st.data())
+def test_a_count_with_one_left_out_agrees_with_never_having_seen_it(steps, seconds, enough, data):
+    window, seen = Count(enough=enough, seconds=seconds), []
+    for now in times(steps):
+        if seen:
+            out = data.draw(st.sampled_from(seen))
+            others = list(seen)
+            others.remove(out)
+            within = sum(now - at <= seconds for at in others)
+            assert window.is_reached(now, without=out) == (within >= enough)
+            if data.draw(st.booleans()):
+                window.remove(out)
+                seen.remove(out)
+        seen.append(window.add(now))
+        assert window.is_reached(now) == (sum(now - at <= seconds for at in seen) >= enough)
+
+
+def test_the_last_time_with_one_left_out_is_the_one_before():
+    last = Last()
+    assert [last.add(at) for at in (1.0, 3.0, 2.0)] == [1.0, 3.0, 3.0]
+    assert last.is_within(4.0, 1.0, without=3.0)
+    last.remove(3.0)
+    assert not last.is_within(4.0, 1.0, without=3.0)

@@ -21,6 +21,7 @@ from clearance.core.model.judged import NO_RULES, Judged, ResultRules
 from clearance.core.model.obligation import (
     KIND_OF,
     Approval,
+    Inspect,
     Limit,
     Notify,
     Obligation,
@@ -63,7 +64,7 @@ from clearance.core.model.request import Request
 from clearance.core.model.resource import Environment, Resource
 from clearance.core.model.roles import Role
 from clearance.core.model.tool import FactSpec, Family, ToolSpec
-from clearance.core.model.wire import ActionCall, CheckResult, OutcomeReport
+from clearance.core.model.wire import ActionCall, CheckResult, OutcomeReport, ResultShown
 
 __all__ = [
     "KIND_OF",
@@ -104,6 +105,7 @@ __all__ = [
     "Hold",
     "HoldStatus",
     "HoldView",
+    "Inspect",
     "Item",
     "ItemState",
     "Judged",
@@ -133,6 +135,7 @@ __all__ = [
     "RestoreStatus",
     "Restored",
     "ResultRules",
+    "ResultShown",
     "Reversibility",
     "Role",
     "Rule",

@@ -42,6 +42,7 @@ class ReasonCode(StrEnum):
     NO_POLICY_MATCHED = "no_policy_matched"
     IN_SCOPE = "in_scope"
     POLICY_BLOCK = "policy_block"
+    RESULT_WITHHELD = "result_withheld"
     POLICY_ALERT = "policy_alert"
     POLICY_REDACT = "policy_redact"
     POLICY_SNAPSHOT = "policy_snapshot"

@@ -29,6 +29,10 @@ class Judged(Struct, frozen=True, kw_only=True):
         """The sentence that the agent is told where the result is withheld."""
         return self.decision.reasons[0].message if self.decision is not None else ""
 
+    @property
+    def reason_code(self) -> str:
+        return self.decision.reasons[0].code.value if self.decision is not None else ""
+
 
 class ResultRules(Struct, frozen=True, kw_only=True):
     """What a door has to watch for while a result still flows.

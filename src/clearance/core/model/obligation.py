@@ -10,13 +10,14 @@ from clearance.core.model.roles import Role
 
 
 class ObligationKind(StrEnum):
-    """APPROVAL, SNAPSHOT and NOTIFY are the runtime's to honour; TRANSFORM and LIMIT are the door's."""
+    """APPROVAL, SNAPSHOT and NOTIFY are the runtime's to honour; TRANSFORM, LIMIT and INSPECT the door's."""
 
     APPROVAL = "approval"
     SNAPSHOT = "snapshot"
     TRANSFORM = "transform"
     NOTIFY = "notify"
     LIMIT = "limit"
+    INSPECT = "inspect"
 
 
 class Approval(Struct, frozen=True, kw_only=True, tag="approval"):
@@ -45,12 +46,14 @@ class Transform(Struct, frozen=True, kw_only=True, tag="transform"):
     """The action runs with values taken out of its arguments, or not at all.
 
     `paths` are argument paths (`customer.email`, `items.*.note`) replaced whole; `patterns` are names from
-    `patterns.NAMED`, replaced wherever they stand. Applied by `redact.transformed`.
+    `patterns.NAMED`, replaced wherever they stand. Applied by `redact.transformed`. With `restore`, what
+    patterns found is put back into the answer: a placeholder stands for each value meanwhile.
     """
 
     policy: str
     paths: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
+    restore: bool = False
 
 
 class Notify(Struct, frozen=True, kw_only=True, tag="notify"):
@@ -69,7 +72,13 @@ class Limit(Struct, frozen=True, kw_only=True, tag="limit"):
     result_bytes: int | None = None
 
 
-Obligation = Approval | Snapshot | Transform | Notify | Limit
+class Inspect(Struct, frozen=True, kw_only=True, tag="inspect"):
+    """The door shows the result only as it was judged: a policy that looks at results may be about it."""
+
+    policy: str
+
+
+Obligation = Approval | Snapshot | Transform | Notify | Limit | Inspect
 
 KIND_OF: dict[type, ObligationKind] = {
     Approval: ObligationKind.APPROVAL,
@@ -77,4 +86,5 @@ KIND_OF: dict[type, ObligationKind] = {
     Transform: ObligationKind.TRANSFORM,
     Notify: ObligationKind.NOTIFY,
     Limit: ObligationKind.LIMIT,
+    Inspect: ObligationKind.INSPECT,
 }

@@ -94,6 +94,16 @@ class CheckResult(Struct, frozen=True, kw_only=True):
         raise PolicyViolationError(self.reason, reason_code=self.reason_code, action_id=self.action_id)
 
 
+class ResultShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What of a reported result may be shown: `value` in its place, or nothing where it is `withheld`."""
+
+    value: Any = None
+    redacted: tuple[str, ...] = ()
+    withheld: bool = False
+    reason: str = ""
+    reason_code: str = ""
+
+
 class OutcomeReport(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How a cleared action ended, told by whoever ran it. `result` is any JSON value."""
 

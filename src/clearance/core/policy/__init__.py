@@ -8,7 +8,7 @@ from clearance.core.policy.cases import (
     run_cases,
 )
 from clearance.core.policy.compile import compile_policies
-from clearance.core.policy.evaluate import Policy, PolicySet
+from clearance.core.policy.evaluate import Policy, PolicySet, ResultPolicy
 from clearance.core.policy.explain import (
     ConditionExplanation,
     Explanation,
@@ -37,6 +37,7 @@ __all__ = [
     "PolicyExplanation",
     "PolicySet",
     "ProblemCode",
+    "ResultPolicy",
     "Scope",
     "ScopeExplanation",
     "compile_policies",

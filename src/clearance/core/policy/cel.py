@@ -43,6 +43,7 @@ def when(at: Located, *, reader: Reader) -> Condition | None:
         test=test,
         remedy=_REMEDY,
         cost=CEL_COST,
+        reads_arguments=True,
     )
 
 

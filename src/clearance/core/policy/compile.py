@@ -7,17 +7,19 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from clearance.core.model import ReasonCode, Rule, Verdict
+from clearance.core.model import Point, ReasonCode, Rule, Verdict
 from clearance.core.model.names import canonical
+from clearance.core.model.point import AFTER, BEFORE
 from clearance.core.policy.breaker import Breaker
 from clearance.core.policy.breaking import Breaking
 from clearance.core.policy.cel import when
 from clearance.core.policy.condition import Condition, all_of
 from clearance.core.policy.conditions import ConditionCompiler
-from clearance.core.policy.evaluate import Policy, PolicySet
+from clearance.core.policy.evaluate import Policy, PolicySet, ResultPolicy
 from clearance.core.policy.located import Located, plain
 from clearance.core.policy.obligations import obligation
 from clearance.core.policy.parse import Declarations, Document, Holder, Origin, PolicyEntry, declare
+from clearance.core.policy.points import MIXED, narrowed, without_result
 from clearance.core.policy.problems import ProblemCode
 from clearance.core.policy.reading import Reader, did_you_mean, excerpt, in_order
 from clearance.core.policy.scopes import SUBJECT_ATTRIBUTES, AllowList
@@ -44,6 +46,13 @@ _DOES: dict[Rule, str] = {
 }
 
 
+_DOES_AFTER: dict[Rule, str] = {
+    Rule.BLOCK: "withholds the result of",
+    Rule.ALERT: "alerts on the result of",
+    Rule.REDACT: "redacts the result of",
+}
+
+
 def compile_policies(documents: Sequence[Document], *, vocabulary: Collection[str] = ()) -> PolicySet:
     """Compile documents into one set. `vocabulary` lists the tools that exist, if that is known.
 
@@ -53,10 +62,15 @@ def compile_policies(documents: Sequence[Document], *, vocabulary: Collection[st
     for document in documents:
         declare(document, declarations, reader)
     _check_roles(declarations, reader)
-    compiler = ConditionCompiler(reader, _vocabulary(declarations, vocabulary))
-    policies, scopes = [], []
-    breakers = []
+    known = _vocabulary(declarations, vocabulary)
+    compiler = ConditionCompiler(reader, known)
+    after = ConditionCompiler(reader, known, of_results=True)
+    policies, results, scopes, breakers = [], [], [], []
     for entry in declarations.policies:
+        if entry.points & AFTER and entry.rule in _DOES_AFTER:
+            results.append(_result_policy(entry, after, reader))
+        if entry.points and not entry.points & BEFORE:
+            continue
         if entry.breaking is not None:
             breakers.append(_breaker(entry, entry.breaking, compiler, reader))
             continue
@@ -72,6 +86,7 @@ def compile_policies(documents: Sequence[Document], *, vocabulary: Collection[st
     return PolicySet(
         version=_version(declarations),
         policies=tuple(policies),
+        results=tuple(results),
         scopes=tuple(scopes),
         tools=declarations.tools,
         agent_roles={agent.name: agent.roles for agent in declarations.agents if agent.roles},
@@ -100,8 +115,22 @@ def _check_roles(declarations: Declarations, reader: Reader) -> None:
 
 
 def _policy(entry: PolicyEntry, compiler: ConditionCompiler, reader: Reader) -> Policy:
-    condition = _with_when(_condition(entry, compiler), entry, reader)
-    said = entry.message or _sentence(entry, condition)
+    condition = _asked(entry, compiler, reader, points=entry.points & BEFORE)
+    return _said(entry, condition, code=_CODES[entry.rule], does=_DOES[entry.rule])
+
+
+def _result_policy(entry: PolicyEntry, compiler: ConditionCompiler, reader: Reader) -> ResultPolicy:
+    points = entry.points & AFTER
+    condition = _asked(entry, compiler, reader, points=points)
+    if condition.reads_arguments and entry.points & BEFORE:
+        reader.refuse(ProblemCode.MISPLACED_KEY, MIXED, entry.at)
+    code = ReasonCode.RESULT_WITHHELD if entry.rule is Rule.BLOCK else _CODES[entry.rule]
+    policy = _said(entry, condition, code=code, does=_DOES_AFTER[entry.rule])
+    return ResultPolicy(policy=policy, points=points, may_hold=without_result(condition))
+
+
+def _said(entry: PolicyEntry, condition: Condition, *, code: ReasonCode, does: str) -> Policy:
+    said = entry.message or f'Policy "{entry.name}" {does} this action: {condition.phrase}.'
     return Policy(
         name=entry.name,
         rule=entry.rule,
@@ -115,7 +144,7 @@ def _policy(entry: PolicyEntry, compiler: ConditionCompiler, reader: Reader) -> 
             policy=entry.name,
             rule=entry.rule,
             mode=entry.mode,
-            code=_CODES[entry.rule],
+            code=code,
             message=said,
             obligation=obligation(entry.rule, entry.owed, policy=entry.name, message=said),
         ),
@@ -125,7 +154,7 @@ def _policy(entry: PolicyEntry, compiler: ConditionCompiler, reader: Reader) -> 
 
 
 def _breaker(entry: PolicyEntry, breaking: Breaking, compiler: ConditionCompiler, reader: Reader) -> Breaker:
-    condition = _with_when(_condition(entry, compiler), entry, reader)
+    condition = _asked(entry, compiler, reader, points=entry.points)
     if condition.is_stateful:
         message = (
             "A circuit breaker remembers by itself: its condition is about one action, not about the past."
@@ -148,8 +177,16 @@ def _breaker(entry: PolicyEntry, breaking: Breaking, compiler: ConditionCompiler
     )
 
 
-def _sentence(entry: PolicyEntry, condition: Condition) -> str:
-    return f'Policy "{entry.name}" {_DOES[entry.rule]} this action: {condition.phrase}.'
+def _asked(
+    entry: PolicyEntry, compiler: ConditionCompiler, reader: Reader, *, points: Collection[Point]
+) -> Condition:
+    """The whole condition: what is written, and the calls that `at` means."""
+    noted = len(reader.problems)
+    written = _with_when(_condition(entry, compiler), entry, reader)
+    condition = narrowed(written, points, line=entry.at.line)
+    if condition is not written and len(reader.problems) == noted:
+        compiler.refuse_contradiction(condition, entry.at)
+    return condition
 
 
 def _condition(entry: PolicyEntry, compiler: ConditionCompiler) -> Condition:
@@ -175,7 +212,7 @@ def _allow_policy(entry: PolicyEntry, compiler: ConditionCompiler, reader: Reade
     subject = _picked(where, {key: child for key, child in fields.items() if key in about_subject})
     rest = _picked(where, {key: child for key, child in fields.items() if key not in about_subject})
     what = _with_when(compiler.compile(rest, "condition"), entry, reader)
-    condition = compiler.compile(subject, "condition")
+    condition = narrowed(compiler.compile(subject, "condition"), entry.points, line=entry.at.line)
     return AllowList(
         name=entry.name,
         subject=condition,

@@ -27,6 +27,7 @@ class Condition(Struct, frozen=True, kw_only=True):
     """One node. `kind` is `leaf`, `all`, `any` or `none`.
 
     `operations` and `tools` (canonical) are those under which it is not FALSE; None means: any.
+    `reads_arguments` is set where what it says may hang on the arguments, or on the result in their place.
     A leaf about an attribute with one value carries `attribute`, the `literals` it is limited to (None: no
     such list) and `accepts`, which says of a literal whether this leaf lets it pass.
     """
@@ -46,6 +47,7 @@ class Condition(Struct, frozen=True, kw_only=True):
     literals: Collection[Any] | None = None
     accepts: Accepts | None = None
     is_stateful: bool = False
+    reads_arguments: bool = False
 
 
 def all_of(children: Sequence[Condition], *, text: str = "all", line: int = 0) -> Condition:
@@ -62,6 +64,7 @@ def all_of(children: Sequence[Condition], *, text: str = "all", line: int = 0) -
         operations=_intersection([child.operations for child in ordered]),
         tools=_intersection([child.tools for child in ordered]),
         is_stateful=any(child.is_stateful for child in ordered),
+        reads_arguments=any(child.reads_arguments for child in ordered),
     )
 
 
@@ -78,6 +81,7 @@ def any_of(children: Sequence[Condition], *, line: int = 0) -> Condition:
         operations=_union([child.operations for child in ordered]),
         tools=_union([child.tools for child in ordered]),
         is_stateful=any(child.is_stateful for child in ordered),
+        reads_arguments=any(child.reads_arguments for child in ordered),
     )
 
 
@@ -92,6 +96,7 @@ def none_of(children: Sequence[Condition], *, line: int = 0) -> Condition:
         children=some.children,
         cost=some.cost,
         is_stateful=some.is_stateful,
+        reads_arguments=some.reads_arguments,
     )
 
 

@@ -23,8 +23,10 @@ _GROUPS: dict[str, Callable[..., Condition]] = {"any": any_of, "all": all_of, "n
 class ConditionCompiler:
     """Compiles the conditions of one set of documents. Collects the watches they need."""
 
-    def __init__(self, reader: Reader, vocabulary: Vocabulary) -> None:
+    def __init__(self, reader: Reader, vocabulary: Vocabulary, *, of_results: bool = False) -> None:
+        """`of_results`: they are asked of what came back, and know no past."""
         self.watches: dict[str, Watch] = {}
+        self._of_results = of_results
         self._reader = reader
         self._vocabulary = vocabulary
 
@@ -58,7 +60,7 @@ class ConditionCompiler:
         if written in GROUPS:
             return self._group(written, at)
         if written == "argument":
-            return argument(at, reader=self._reader)
+            return argument(at, reader=self._reader, of_result=self._of_results)
         if written in STATEFUL:
             return self._stateful(written, at)
         key = self._vocabulary.key(written)
@@ -84,6 +86,10 @@ class ConditionCompiler:
         return _GROUPS[kind](conditions, line=at.key_line) if conditions else None
 
     def _stateful(self, kind: str, at: Located) -> Condition | None:
+        if self._of_results:
+            message = f"{kind} is asked before a call; a policy over results looks at one result."
+            self._reader.refuse(ProblemCode.MISPLACED_KEY, message, at)
+            return None
         compiled = stateful(kind, at, reader=self._reader, compile_match=self._match)
         if compiled is None:
             return None

@@ -8,13 +8,14 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from clearance.core.model import Mode, Operation, Principal, Request, Rule, ToolSpec, Verdict
+from clearance.core.model import Mode, Operation, Point, Principal, Request, Rule, ToolSpec, Verdict
+from clearance.core.model.point import AFTER, point_after
 from clearance.core.policy.breaker import Breaker
 from clearance.core.policy.condition import Condition, remedies
 from clearance.core.policy.history import History
 from clearance.core.policy.obligations import Owed, obligation
 from clearance.core.policy.scopes import AllowList, Scopes
-from clearance.core.policy.truth import TRUE, Test
+from clearance.core.policy.truth import FALSE, TRUE, Test
 from clearance.core.policy.view import Scope, View
 from clearance.core.policy.watch import Watch
 
@@ -35,6 +36,20 @@ class Policy(Struct, frozen=True, kw_only=True):
     skips_unknown: bool
 
 
+class ResultPolicy(Struct, frozen=True, kw_only=True):
+    """One policy that looks at results. `may_hold` is its condition while the result is not there yet."""
+
+    policy: Policy
+    points: frozenset[Point]
+    may_hold: Condition
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """What it takes out of any text, whatever else the result says; empty where it looks at all of it."""
+        is_plain = self.policy.rule is Rule.REDACT and not self.policy.owed.paths
+        return self.policy.owed.patterns if is_plain and not self.policy.condition.reads_arguments else ()
+
+
 _Candidates = list[tuple[Test, Policy]]
 
 
@@ -46,6 +61,7 @@ class PolicySet:
         *,
         version: str,
         policies: tuple[Policy, ...],
+        results: tuple[ResultPolicy, ...] = (),
         scopes: tuple[AllowList, ...] = (),
         tools: Mapping[str, ToolSpec] | None = None,
         agent_roles: Mapping[str, tuple[str, ...]] | None = None,
@@ -54,6 +70,7 @@ class PolicySet:
     ) -> None:
         self.version = version
         self.policies = policies
+        self.results = results
         self.scopes = Scopes(scopes)
         self.tools = dict(tools or {})
         self.watches = watches
@@ -62,6 +79,7 @@ class PolicySet:
         self._watch_ids = frozenset(watch.id for watch in watches)
         restrictive = [policy for policy in policies if policy.rule is not Rule.ALLOW]
         self._everywhere, self._by_tool = _indexed(restrictive)
+        self._after = {point: [one for one in results if point in one.points] for point in AFTER}
 
     @classmethod
     def empty(cls) -> PolicySet:
@@ -100,6 +118,25 @@ class PolicySet:
         verdicts += self.scopes.verdicts(view)
         return verdicts
 
+    def of_results(self, operation: Operation) -> bool:
+        """Whether any policy looks at what comes back from actions of this operation."""
+        return bool(self._after[point_after(operation)])
+
+    def evaluate_result(self, request: Request) -> list[Verdict]:
+        """What policies say of a result, which stands in the place of the arguments: `{"result": …}`."""
+        view = View(request, roles=self.roles_for(request.principal))
+        return [
+            policy.verdict if truth == TRUE else _uncertain(policy, view)
+            for policy in (one.policy for one in self._after[point_after(view.operation)])
+            if (truth := policy.condition.test(view)) and (truth == TRUE or not policy.skips_unknown)
+        ]
+
+    def awaiting_result(self, request: Request) -> list[ResultPolicy]:
+        """The enforced policies that may change what this action's agent sees of its result."""
+        after = self._after[point_after(request.action.operation)]
+        view = View(request, roles=self.roles_for(request.principal)) if after else None
+        return [one for one in after if view is not None and _awaits(one, view)]
+
     def view(self, request: Request, history: History) -> View:
         """The request as the conditions read it."""
         if not self._watch_ids <= history.watch_ids:
@@ -123,6 +160,11 @@ def _indexed(
             for tool in condition.tools or ():
                 by_tool.setdefault((operation, tool), []).append((condition.test, policy))
     return everywhere, by_tool
+
+
+def _awaits(one: ResultPolicy, view: View) -> bool:
+    policy = one.policy
+    return policy.mode is Mode.ENFORCE and policy.rule is not Rule.ALERT and one.may_hold.test(view) != FALSE
 
 
 def _uncertain(policy: Policy, view: View) -> Verdict:

@@ -6,10 +6,11 @@ from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from clearance.core.model import Mode, Request, Rule, Verdict
 from clearance.core.policy.condition import Condition
-from clearance.core.policy.evaluate import Policy, PolicySet
+from clearance.core.policy.evaluate import Policy, PolicySet, ResultPolicy
 from clearance.core.policy.history import History
 from clearance.core.policy.scopes import AllowList
 from clearance.core.policy.truth import FALSE, NAMES, TRUE
@@ -17,12 +18,13 @@ from clearance.core.policy.view import View
 
 
 class Outcome(StrEnum):
-    """What became of a policy. Only the two `matched` give a verdict."""
+    """What became of a policy. The two `matched` give a verdict; `on_result` is asked after the call."""
 
     MATCHED = "matched"
     MATCHED_UNKNOWN = "matched_unknown"
     NOT_MATCHED = "not_matched"
     SKIPPED_UNKNOWN = "skipped_unknown"
+    ON_RESULT = "on_result"
 
 
 class ConditionExplanation(Struct, frozen=True, kw_only=True):
@@ -70,22 +72,31 @@ class Explanation(Struct, frozen=True, kw_only=True):
 
 
 def explain(policy_set: PolicySet, request: Request, history: History) -> Explanation:
-    """Explain every policy, in document order, and every scope, by name. Changes nothing."""
+    """Explain every policy, those over results last, and every scope, by name. Changes nothing."""
     view = policy_set.view(request, history)
     return Explanation(
         policy_version=policy_set.version,
-        policies=tuple(_policy(policy, view) for policy in policy_set.policies),
+        policies=(
+            *(_policy(policy, _outcome(policy, view), view) for policy in policy_set.policies),
+            *(_of_result(one, view) for one in policy_set.results),
+        ),
         scopes=tuple(_scope(one, view) for one in policy_set.scopes.lists),
         verdicts=tuple(policy_set.evaluate(request, history)),
     )
 
 
-def _policy(policy: Policy, view: View) -> PolicyExplanation:
+def _of_result(one: ResultPolicy, view: View) -> PolicyExplanation:
+    """While the result is not there yet: what hangs on it is shown as unknown."""
+    outcome = Outcome.NOT_MATCHED if one.may_hold.test(view) == FALSE else Outcome.ON_RESULT
+    return _policy(replace(one.policy, condition=one.may_hold), outcome, view)
+
+
+def _policy(policy: Policy, outcome: Outcome, view: View) -> PolicyExplanation:
     return PolicyExplanation(
         name=policy.name,
         rule=policy.rule,
         mode=policy.mode,
-        outcome=_outcome(policy, view),
+        outcome=outcome,
         file=policy.file,
         line=policy.line,
         conditions=_condition(policy.condition, view),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clearance.core.model import Operation, Request
+from msgspec.structs import replace
+
+from clearance.core.model import Fact, Operation, Request
 from clearance.core.policy.chain import as_each_of_chain, delegators
+from clearance.core.policy.sums import exactly
 from clearance.core.policy.view import Scope, View
+from clearance.core.policy.watch import Entry
 from clearance.core.policy.windows import Window
 
 if TYPE_CHECKING:
@@ -15,6 +20,19 @@ if TYPE_CHECKING:
     from clearance.core.policy.watch import Watch
 
 _NOTHING: Mapping[str, Window] = {}
+_MEASURED = "measured"
+_ENTRIES_KEPT = 16_384  # actions under way of which it is known what they put where
+
+
+class _Put(NamedTuple):
+    """What an action put into one window."""
+
+    window: Any
+    entry: Entry
+    fact: str
+
+
+_Place = tuple[Scope, str, str]  # a run's or an agent's window for one watch
 
 
 class History:
@@ -31,12 +49,21 @@ class History:
         self._scopes = frozenset(watch.scope for watch in policies.watches)
         self._windows: dict[tuple[Scope, str], dict[str, Window]] = {}
         self.watch_ids = frozenset(watch.id for watch in policies.watches)
+        self._put: OrderedDict[str, dict[_Place, _Put]] = OrderedDict()  # by action
 
-    def observe(self, request: Request, *, scope: Scope | None = None, agent: str = "") -> None:
+    def observe(
+        self,
+        request: Request,
+        *,
+        scope: Scope | None = None,
+        agent: str = "",
+        measured: Mapping[str, float] | None = None,
+    ) -> None:
         """Remember a cleared action: in every watch whose match is not FALSE, of this scope or of both.
 
         It counts for its run once, and for every agent of its chain; with `agent`, for that one only. Whose
-        past it is counts as known from here on.
+        past it is counts as known from here on. Facts that are `measured` already are added up as they came
+        out; whether the action matches is said by those that it was cleared with.
         """
         if not self._scopes:
             return
@@ -50,7 +77,14 @@ class History:
                 continue
             matching = [view for view in acting if watch.match.test(view)]
             for view in matching if watch.scope is Scope.AGENT else matching[:1]:
-                self._feed(watch, view)
+                self._feed(watch, view, measured or {})
+
+    def settle(self, action_id: str, measured: Mapping[str, float]) -> None:
+        """Add up what came out in place of what was reserved. Once: then it is forgotten what that was."""
+        for put in self._put.pop(action_id, {}).values():
+            after = exactly(measured.get(put.fact))
+            if after is not None:
+                put.window.change(put.entry.at, before=put.entry.amount, after=after)
 
     def _views(self, request: Request) -> list[View]:
         """The action as its agent did it, then as each other agent of its chain would have."""
@@ -63,12 +97,20 @@ class History:
                     asked.append(one)
         return [View(one, roles=self._policies.roles_for(one.principal)) for one in asked]
 
-    def _feed(self, watch: Watch, view: View) -> None:
-        windows = self._windows[watch.scope, view.key_of(watch.scope)]
+    def _feed(self, watch: Watch, view: View, measured: Mapping[str, float]) -> None:
+        key = view.key_of(watch.scope)
+        windows = self._windows[watch.scope, key]
         window = windows.get(watch.id)
         if window is None:
             window = windows[watch.id] = watch.make()
-        watch.feed(window, view)
+        if watch.fact in measured:
+            watch.feed(window, _as_measured(view, measured))
+            return
+        entry = watch.feed(window, view)
+        action_id = view.request.context.action_id
+        self._put.setdefault(action_id, {})[watch.scope, key, watch.id] = _Put(window, entry, watch.fact)
+        if len(self._put) > _ENTRIES_KEPT:
+            self._put.popitem(last=False)
 
     def windows(self, scope: Scope, key: str) -> Mapping[str, Window]:
         """What is remembered of a run or an agent, by watch id. To be read only."""
@@ -86,6 +128,12 @@ class History:
     def forget(self, scope: Scope, key: str) -> None:
         """Let go of a run that ended or an agent that is gone."""
         self._windows.pop((scope, key), None)
+
+
+def _as_measured(view: View, measured: Mapping[str, float]) -> View:
+    facts = {name: Fact(value=value, source=_MEASURED) for name, value in measured.items()}
+    request = replace(view.request, facts={**view.request.facts, **facts})
+    return View(request, roles=view.roles)
 
 
 def _watching(watches: tuple[Watch, ...], operation: Operation) -> tuple[Watch, ...]:

@@ -22,6 +22,7 @@ class Owed(Struct, frozen=True, kw_only=True):
 
     paths: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
+    restores: bool = False
     timeout_seconds: float | None = None
     result_items: int | None = None
     result_bytes: int | None = None
@@ -46,7 +47,7 @@ def obligation(rule: Rule, owed: Owed, *, policy: str, message: str) -> Obligati
         case Rule.SNAPSHOT:
             return Snapshot(policy=policy)
         case Rule.REDACT:
-            return Transform(policy=policy, paths=owed.paths, patterns=owed.patterns)
+            return Transform(policy=policy, paths=owed.paths, patterns=owed.patterns, restore=owed.restores)
         case Rule.LIMIT:
             return Limit(
                 policy=policy,
@@ -77,8 +78,8 @@ def read_owed(rule: Rule | None, at: Located, fields: dict[str, Located], reader
 
 
 def _redact(at: Located, reader: Reader) -> Owed:
-    fields = reader.fields(at, "redact", ("arguments", "patterns"))
-    if not fields and isinstance(at.value, dict):
+    fields = reader.fields(at, "redact", ("arguments", "patterns", "restore"))
+    if not fields.keys() - {"restore"} and isinstance(at.value, dict):
         message = "redact names nothing: give arguments, patterns or both."
         reader.refuse(ProblemCode.MISSING_KEY, message, at)
     paths = reader.texts(fields["arguments"], "redact arguments") if "arguments" in fields else ()
@@ -92,7 +93,24 @@ def _redact(at: Located, reader: Reader) -> Owed:
             message = f'There is no pattern named "{excerpt(pattern)}".'
             hint = did_you_mean(pattern, NAMED)
             reader.refuse(ProblemCode.UNKNOWN_PATTERN_NAME, message, fields["patterns"], suggestion=hint)
-    return Owed(paths=tuple(sorted(set(paths))), patterns=tuple(sorted(set(patterns))))
+    return Owed(
+        paths=tuple(sorted(set(paths))),
+        patterns=tuple(sorted(set(patterns))),
+        restores=_restores(fields, patterns, reader),
+    )
+
+
+def _restores(fields: dict[str, Located], patterns: tuple[str, ...], reader: Reader) -> bool:
+    if "restore" not in fields:
+        return False
+    at = fields["restore"]
+    if not isinstance(at.value, bool):
+        reader.refuse(ProblemCode.BAD_TYPE, "redact restore must be true or false.", at)
+        return False
+    if at.value and not patterns:
+        message = "restore puts back what patterns found; what stands at a path is gone."
+        reader.refuse(ProblemCode.MISPLACED_KEY, message, at)
+    return at.value
 
 
 def _limit(at: Located, reader: Reader) -> Owed:

@@ -7,13 +7,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from clearance.core.model import Mode, Rule, ToolSpec
+from clearance.core.model import Mode, Point, Rule, ToolSpec
 from clearance.core.model.names import canonical
 from clearance.core.policy.breaking import KEYS as BREAKER_KEYS
 from clearance.core.policy.breaking import Breaking, read_breaking
 from clearance.core.policy.located import Located, locate_value, locate_yaml, plain
 from clearance.core.policy.matching import is_glob
 from clearance.core.policy.obligations import Owed, read_owed
+from clearance.core.policy.points import read_points
 from clearance.core.policy.problems import ProblemCode
 from clearance.core.policy.reading import Reader, excerpt
 from clearance.core.policy.tools import names_a_fact, read_tool
@@ -26,6 +27,7 @@ POLICY_KEYS = (
     "rule",
     "condition",
     "when",
+    "at",
     "mode",
     "message",
     "description",
@@ -72,6 +74,7 @@ class PolicyEntry(Struct, frozen=True, kw_only=True):
     owed: Owed
     breaking: Breaking | None = None
     origin: Origin = Origin.WRITTEN
+    points: frozenset[Point] = frozenset()
 
 
 class Holder(Struct, frozen=True, kw_only=True):
@@ -217,6 +220,7 @@ def _declare_policy(at: Located, declarations: Declarations, reader: Reader) -> 
             owed=owed,
             breaking=read_breaking(rule, at, fields, reader),
             origin=origin or Origin.LEARNED,
+            points=read_points(rule, fields, owed, reader),
         )
     )
 

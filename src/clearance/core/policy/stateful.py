@@ -14,7 +14,7 @@ from clearance.core.policy.reading import Reader
 from clearance.core.policy.sums import distinct_within, sum_within
 from clearance.core.policy.truth import FALSE, TRUE
 from clearance.core.policy.view import Scope, View
-from clearance.core.policy.watch import Compiled, Parts, bound, read_limit, span
+from clearance.core.policy.watch import Compiled, Entry, Parts, bound, read_limit, span
 from clearance.core.policy.windows import Count, Last
 
 MAX_SECONDS = 366 * 24 * 3600
@@ -88,8 +88,8 @@ def _after(parts: Parts, _reader: Reader) -> Compiled:
         last = window.at if isinstance(window, Last) else None
         return {"seconds_since": None if last is None else round(view.now - last, 3)}
 
-    def feed(window: Last, view: View) -> None:
-        window.add(view.now)
+    def feed(window: Last, view: View) -> Entry:
+        return Entry(window.add(view.now))
 
     phrase = f"{parts.match.phrase} came before {span(parts)}"
     return parts.condition(phrase, test, actual, ""), parts.watch(Last, feed)
@@ -115,8 +115,8 @@ def _count(parts: Parts, reader: Reader) -> Compiled | None:
         window = view.windows(scope).get(watch_id)
         return {"earlier": window.seen(view.now) if isinstance(window, Count) else 0, "needed": enough}
 
-    def feed(window: Count, view: View) -> None:
-        window.add(view.now)
+    def feed(window: Count, view: View) -> Entry:
+        return Entry(window.add(view.now))
 
     phrase = f"{parts.match.phrase} {bound(limit, is_strict=is_strict)} times {span(parts)}"
     watch = parts.watch(lambda: Count(enough=enough, seconds=seconds), feed)

@@ -14,7 +14,7 @@ from clearance.core.policy.truth import FALSE, UNKNOWN
 from clearance.core.policy.values import is_path, walk
 from clearance.core.policy.view import View
 from clearance.core.policy.vocabulary import is_fact_name
-from clearance.core.policy.watch import Compiled, Parts, bound, read_limit, span
+from clearance.core.policy.watch import Compiled, Entry, Parts, bound, read_limit, span
 from clearance.core.policy.windows import EXACT, MAX_AMOUNT, Distinct, Total
 
 _LONG = 64  # a longer text is remembered by its hash
@@ -55,13 +55,14 @@ def sum_within(parts: Parts, reader: Reader) -> Compiled | None:
         earlier = window.total(view.now) if isinstance(window, Total) else Decimal(0)
         return {"earlier": float(earlier), "present": None if present is None else float(present)}
 
-    def feed(window: Total, view: View) -> None:
-        window.add(view.now, amount(view))
+    def feed(window: Total, view: View) -> Entry:
+        added = amount(view)
+        return Entry(window.add(view.now, added), added)
 
     least = bound(limit, is_strict=is_strict)
     phrase = f"the sum of {name} over {parts.match.phrase} is {least} {span(parts)}"
     remedy = f"{name} is not known, now or earlier; supply it in payload or declare the tool's facts"
-    watch = parts.watch(lambda: Total(seconds=seconds), feed)
+    watch = parts.watch(lambda: Total(seconds=seconds), feed, fact=name if "fact" in parts.fields else "")
     return parts.condition(phrase, test, actual, remedy), watch
 
 
@@ -80,7 +81,7 @@ def summed(what: str, at: Located, fields: dict[str, Located], reader: Reader) -
     def amount(view: View) -> Decimal | None:
         total = Decimal(0)
         for value in read(view):
-            exact = _exact(value)
+            exact = exactly(value)
             if exact is None:
                 return None
             total = EXACT.add(total, exact)
@@ -89,7 +90,7 @@ def summed(what: str, at: Located, fields: dict[str, Located], reader: Reader) -
     return name, amount
 
 
-def _exact(value: Any) -> Decimal | None:
+def exactly(value: Any) -> Decimal | None:
     """A number as the decimal it is written as, so that 0.1 + 0.2 is 0.3; None for anything else.
 
     Less than nothing counts as nothing, so that a refund does not buy a further payment.
@@ -150,8 +151,8 @@ def distinct_within(parts: Parts, reader: Reader) -> Compiled | None:
             "distinct": window.distinct(view.now, present) if isinstance(window, Distinct) else len(present)
         }
 
-    def feed(window: Distinct, view: View) -> None:
-        window.add(view.now, values(view))
+    def feed(window: Distinct, view: View) -> Entry:
+        return Entry(window.add(view.now, values(view)))
 
     least_said = bound(limit, is_strict=is_strict)
     phrase = f"{parts.match.phrase} reaches {least_said} different values of {name} {span(parts)}"

@@ -23,7 +23,10 @@ Judge = Callable[[Any], int]  # one value, present or None, to its truth
 ARGUMENT_OPERATORS = ("equals", "in", "not_in", "exceeds", "at_least", "pattern", "matches", "exists")
 # With these, what is absent cannot be known; the others say of it: no.
 _LIMITING = frozenset({"exceeds", "at_least", "not_in"})
+_SEARCHES = frozenset({"pattern", "matches"})
 _MAX_PATH = 200
+RESULT = "result"
+NO_RESULT_PATH = "After a call only what came back can be looked at: a path begins with result (result.text)."
 
 
 class _Judgement:
@@ -65,8 +68,11 @@ def fact(key: Key, at: Located, *, reader: Reader) -> Condition | None:
     )
 
 
-def argument(at: Located, *, reader: Reader) -> Condition | None:
-    """`argument: {path: literal}` or `argument: {path: {exceeds: 5}}`; every line must hold."""
+def argument(at: Located, *, reader: Reader, of_result: bool = False) -> Condition | None:
+    """`argument: {path: literal}` or `argument: {path: {exceeds: 5}}`; every line must hold.
+
+    `of_result`: the paths lead into what came back, under the name `result`.
+    """
     fields = reader.mapping(at, "argument")
     if not fields and isinstance(at.value, dict):
         reader.refuse(ProblemCode.MISSING_KEY, "argument names no path.", at)
@@ -76,7 +82,10 @@ def argument(at: Located, *, reader: Reader) -> Condition | None:
             message = f'"{excerpt(path)}" is no argument path; write names and * with dots between.'
             reader.refuse(ProblemCode.BAD_VALUE, message, child)
             continue
-        conditions.extend(_argument_conditions(path, child, reader))
+        if of_result and not leads_into_result(path):
+            reader.refuse(ProblemCode.BAD_VALUE, NO_RESULT_PATH, child)
+            continue
+        conditions.extend(_argument_conditions(path, child, reader, of_result=of_result))
     return all_of(conditions, text="argument", line=at.key_line) if conditions else None
 
 
@@ -84,15 +93,21 @@ def is_path(path: str) -> bool:
     return 0 < len(path) <= _MAX_PATH and all(path.split("."))
 
 
-def _argument_conditions(path: str, at: Located, reader: Reader) -> list[Condition]:
+def leads_into_result(path: str) -> bool:
+    """Whether a path is of a result: `result`, `result.items.*.email`."""
+    return path.partition(".")[0] == RESULT
+
+
+def _argument_conditions(path: str, at: Located, reader: Reader, *, of_result: bool) -> list[Condition]:
     if not isinstance(at.value, dict):
-        return [one for one in [_argument_condition(path, "equals", at, reader)] if one is not None]
+        equal = _argument_condition(path, "equals", at, reader, of_result=of_result)
+        return [] if equal is None else [equal]
     conditions = []
     if not at.value:
         reader.refuse(ProblemCode.MISSING_KEY, f"argument {path} says nothing of the value.", at)
     for operator, child in at.value.items():
         if operator in ARGUMENT_OPERATORS:
-            conditions.append(_argument_condition(path, operator, child, reader))
+            conditions.append(_argument_condition(path, operator, child, reader, of_result=of_result))
             continue
         message = f'argument {path}: "{excerpt(operator)}" is no operator.'
         hint = did_you_mean(operator, ARGUMENT_OPERATORS)
@@ -100,7 +115,9 @@ def _argument_conditions(path: str, at: Located, reader: Reader) -> list[Conditi
     return [one for one in conditions if one is not None]
 
 
-def _argument_condition(path: str, operator: str, at: Located, reader: Reader) -> Condition | None:
+def _argument_condition(
+    path: str, operator: str, at: Located, reader: Reader, *, of_result: bool
+) -> Condition | None:
     what = f"argument {path} {operator}"
     parts = tuple(path.split("."))
     if operator == "exists":
@@ -110,6 +127,8 @@ def _argument_condition(path: str, operator: str, at: Located, reader: Reader) -
     if judgement is None:
         return None
     judge, absent = judgement.judge, UNKNOWN if operator in _LIMITING else FALSE
+    if of_result and operator in _SEARCHES:
+        judge = _anywhere(judge)
 
     def test(view: View) -> int:
         most = FALSE
@@ -128,7 +147,21 @@ def _argument_condition(path: str, operator: str, at: Located, reader: Reader) -
         attribute="" if "*" in parts else f"argument {path}",
         literals=judgement.literals,
         accepts=judgement.accepts,
+        reads_arguments=True,
     )
+
+
+def _anywhere(judge: Judge) -> Judge:
+    """In a mapping or list every text and key is searched: who writes the rule does not know the form."""
+
+    def within(value: Any) -> int:
+        if isinstance(value, dict):
+            return max(max(within(key), within(child)) for key, child in value.items()) if value else FALSE
+        if isinstance(value, list):
+            return max(map(within, value), default=FALSE)
+        return FALSE if isinstance(value, bool | None) else judge(str(value))
+
+    return within
 
 
 def _existence(path: str, parts: tuple[str, ...], at: Located, reader: Reader) -> Condition | None:
@@ -148,6 +181,7 @@ def _existence(path: str, parts: tuple[str, ...], at: Located, reader: Reader) -
         test=test,
         actual=lambda view: _shown_hits(view, path, parts),
         cost=LOOPING,
+        reads_arguments=True,
     )
 
 

@@ -49,6 +49,12 @@ BUILT_IN_FACTS: Final = frozenset(
         "file_count",
         "reversibility",
         "system_count",
+        "input_tokens",
+        "output_tokens",
+        "total_tokens",
+        "cost_usd",
+        "message_count",
+        "tool_count",
     }
 )
 _FACT_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,79}\Z")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
@@ -20,15 +21,26 @@ from clearance.core.policy.wording import clipped, rendered
 MAX_COUNTED = 10_000
 
 
+class Entry(Struct, frozen=True):
+    """What one action put into a window: under which time, and which amount where it is added up."""
+
+    at: float
+    amount: Decimal | None = None
+
+
 class Watch(Struct, frozen=True, kw_only=True):
-    """What History has to remember for a condition. `id` is of the content: equal conditions share it."""
+    """What History has to remember for a condition. `id` is of the content: equal conditions share it.
+
+    `feed` gives what it put into the window. `fact` is what is added up, where that is a fact.
+    """
 
     id: str
     scope: Scope
     match: Condition
     make: Callable[[], Window]
-    feed: Callable[[Any, View], None]
+    feed: Callable[[Any, View], Entry]
     seconds: float | None = None
+    fact: str = ""
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -42,9 +54,17 @@ class Parts(Struct, frozen=True, kw_only=True):
     seconds: float | None
     id: str
 
-    def watch(self, make: Callable[[], Window], feed: Callable[[Any, View], None]) -> Watch:
+    def watch(
+        self, make: Callable[[], Window], feed: Callable[[Any, View], Entry], *, fact: str = ""
+    ) -> Watch:
         return Watch(
-            id=self.id, scope=self.scope, match=self.match, make=make, feed=feed, seconds=self.seconds
+            id=self.id,
+            scope=self.scope,
+            match=self.match,
+            make=make,
+            feed=feed,
+            seconds=self.seconds,
+            fact=fact,
         )
 
     def condition(self, phrase: str, test: Test, actual: Callable[[View], Any], remedy: str) -> Condition:

@@ -23,18 +23,29 @@ MAX_AMOUNT: Final = 10**309
 
 
 class Last:
-    """When something was last seen."""
+    """When something was last seen, and when before that: so that one entry can be taken back."""
 
-    __slots__ = ("at",)
+    __slots__ = ("_times",)
 
     def __init__(self) -> None:
-        self.at: float | None = None
+        self._times: deque[float] = deque(maxlen=2)
 
-    def add(self, at: float) -> None:
-        self.at = at if self.at is None else max(at, self.at)
+    @property
+    def at(self) -> float | None:
+        return self._times[-1] if self._times else None
 
-    def is_within(self, now: float, seconds: float | None) -> bool:
-        return self.at is not None and (seconds is None or now - self.at <= seconds)
+    def add(self, at: float) -> float:
+        """The time under which it counts."""
+        return _appended(self._times, at)
+
+    def remove(self, at: float) -> None:
+        """Take one entry back."""
+        _removed(self._times, at)
+
+    def is_within(self, now: float, seconds: float | None, *, without: float | None = None) -> bool:
+        """`without` leaves one entry out."""
+        times = self._times if without is None else _without(self._times, without)
+        return bool(times) and (seconds is None or now - times[-1] <= seconds)
 
 
 class Count:
@@ -45,19 +56,43 @@ class Count:
     def __init__(self, *, enough: int, seconds: float) -> None:
         self._enough = enough
         self._seconds = seconds
-        self._times: deque[float] = deque(maxlen=enough)
+        self._times: deque[float] = deque(maxlen=enough + 1)  # one more, so that one can be left out
 
-    def add(self, at: float) -> None:
-        self._times.append(max(at, self._times[-1]) if self._times else at)
+    def add(self, at: float) -> float:
+        """The time under which it counts."""
+        return _appended(self._times, at)
 
-    def is_reached(self, now: float) -> bool:
+    def remove(self, at: float) -> None:
+        """Take one entry back."""
+        _removed(self._times, at)
+
+    def is_reached(self, now: float, *, without: float | None = None) -> bool:
+        """`without` leaves one entry out."""
         if not self._enough:
             return True
-        return len(self._times) == self._enough and now - self._times[0] <= self._seconds
+        times = self._times if without is None else _without(self._times, without)
+        return len(times) >= self._enough and now - times[-self._enough] <= self._seconds
 
     def seen(self, now: float) -> int:
         """How often, up to `enough`."""
-        return sum(now - at <= self._seconds for at in self._times)
+        return min(sum(now - at <= self._seconds for at in self._times), self._enough)
+
+
+def _appended(times: deque[float], at: float) -> float:
+    times.append(max(at, times[-1]) if times else at)
+    return times[-1]
+
+
+def _removed(times: deque[float], at: float) -> None:
+    if at in times:
+        times.remove(at)
+
+
+def _without(times: deque[float], at: float) -> deque[float]:
+    """Entries of one time are as good as each other."""
+    left = times.copy()
+    _removed(left, at)
+    return left
 
 
 class Total:
@@ -67,7 +102,7 @@ class Total:
     an amount may count up to a bucket's width too long, never too short. Amounts are 0 to MAX_AMOUNT.
     """
 
-    __slots__ = ("_before", "_newest", "_opened", "_seconds", "_sums", "_unknown", "_width")
+    __slots__ = ("_before", "_gone_until", "_newest", "_opened", "_seconds", "_sums", "_unknown", "_width")
 
     def __init__(self, *, seconds: float) -> None:
         self._seconds = seconds
@@ -77,22 +112,45 @@ class Total:
         self._sums: list[Decimal] = []  # per bucket: everything up to and including it
         self._before = Decimal(0)  # everything before the first bucket
         self._opened = 0.0  # when the last bucket was begun
+        self._gone_until = -inf  # the newest entry of what was let go
         self._unknown = Last()
 
-    def add(self, at: float, amount: Decimal | None) -> None:
-        """None: an amount that cannot be known."""
+    def add(self, at: float, amount: Decimal | None) -> float:
+        """The time under which it counts. None: an amount that cannot be known."""
         if amount is None:
-            self._unknown.add(at)
-            return
+            return self._unknown.add(at)
         at = max(at, self._newest[-1]) if self._newest else at
         self._forget(at)
         total = EXACT.add(self._sums[-1] if self._sums else self._before, amount)
         if self._newest and at - self._opened < self._width:
             self._newest[-1], self._sums[-1] = at, total
-            return
+            return at
         self._newest.append(at)
         self._sums.append(total)
         self._opened = at
+        return at
+
+    def change(self, at: float, *, before: Decimal | None, after: Decimal) -> None:
+        """Correct one entry, where and for as long as it counts: an amount that came out otherwise."""
+        if before is None:  # that it was not known stays so: another may have been unknown at that time
+            self.add(at, after)
+            return
+        if at <= self._gone_until:
+            return
+        by = EXACT.subtract(after, before)
+        for place in range(bisect_left(self._newest, at), len(self._sums)):
+            self._sums[place] = EXACT.add(self._sums[place], by)
+
+    def remove(self, at: float, amount: Decimal | None) -> None:
+        """Take one entry back."""
+        if amount is None:
+            self._unknown.remove(at)
+        else:
+            self.change(at, before=amount, after=Decimal(0))
+
+    def counts(self, at: float, now: float) -> bool:
+        """Whether an entry of this time is in the total still."""
+        return at > self._gone_until and bisect_left(self._newest, at) >= self._gone(now)
 
     def total(self, now: float) -> Decimal:
         gone = self._gone(now)
@@ -100,9 +158,9 @@ class Total:
             return Decimal(0)
         return EXACT.subtract(self._sums[-1], self._sums[gone - 1] if gone else self._before)
 
-    def is_unknown(self, now: float) -> bool:
-        """Whether an amount within the window could not be known."""
-        return self._unknown.is_within(now, self._seconds)
+    def is_unknown(self, now: float, *, without: float | None = None) -> bool:
+        """Whether an amount within the window could not be known; `without` leaves one such entry out."""
+        return self._unknown.is_within(now, self._seconds, without=without)
 
     def __len__(self) -> int:
         return len(self._newest)
@@ -111,6 +169,7 @@ class Total:
         gone = self._gone(now)
         if gone:
             self._before = self._sums[gone - 1]
+            self._gone_until = self._newest[gone - 1]
             del self._newest[:gone], self._sums[:gone]
         if not self._newest:
             self._before = Decimal(0)
@@ -168,17 +227,17 @@ class Distinct:
         self._last = 0.0
         self._unknown = Last()
 
-    def add(self, at: float, values: Collection[str] | None) -> None:
-        """None: values that cannot be known."""
+    def add(self, at: float, values: Collection[str] | None) -> float:
+        """The time under which they count. None: values that cannot be known."""
         if values is None:
-            self._unknown.add(at)
-            return
+            return self._unknown.add(at)
         self._last = at = max(at, self._last)
         for value in values:
             self._seen[value] = at
             self._seen.move_to_end(value)
         while self._seen and (len(self._seen) > self._capacity or self._is_old(at)):
             self._seen.popitem(last=False)
+        return at
 
     def distinct(self, now: float, present: Collection[str] = ()) -> int:
         """Different values within the window, the present ones among them; exact up to `capacity`."""

@@ -7,12 +7,14 @@ import math
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from enum import Enum
+from operator import is_
 from typing import Any
 
 import msgspec
 
 MAX_DEPTH = 64
 MAX_INTEGER = 2**63  # what JSON readers and stores carry
+_BOTTOM = 200
 _MAX_DIGITS_BITS = 4_096  # a longer integer takes quadratic time to write out
 
 
@@ -25,6 +27,30 @@ def opened(value: Any) -> Any:
         return _of_object(value)
     except Exception:  # foreign code: anything may come out of another class's methods
         return f"<{kind.__name__}>"
+
+
+def opened_whole(value: Any) -> Any:
+    """All of it as JSON values; the same object where it is that already. ValueError: it has no bottom."""
+    return _whole(value, 0)
+
+
+def _whole(value: Any, depth: int) -> Any:
+    if depth > _BOTTOM:
+        raise ValueError("nested too deep, or within itself")
+    view = opened(value)
+    if isinstance(view, list):
+        made = [_whole(item, depth + 1) for item in view]
+        return value if view is value and all(map(is_, made, view)) else made
+    if isinstance(view, dict):
+        fields = {
+            key if type(key) is str else str(key): _whole(item, depth + 1) for key, item in view.items()
+        }
+        kept = view is value and all(fields.get(key, _NONE) is item for key, item in view.items())
+        return value if kept else fields
+    return view
+
+
+_NONE = object()
 
 
 def _of_object(value: Any) -> Any:
