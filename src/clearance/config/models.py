@@ -59,5 +59,6 @@ class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     upstreams: dict[str, Upstream] = {}
     routes: tuple[Route, ...] = ()
     prices: dict[str, Price] = {}
+    most_body_bytes: Annotated[int, Meta(ge=1024)] = 32 << 20  # of a request, and of an answer
     reserve_output_tokens: Annotated[int, Meta(ge=0)] = 4096  # held back for a call that names no maximum
     tool_prefixes: tuple[str, ...] = ("mcp__clearance__",)  # what clients write before names of our MCP tools

@@ -18,19 +18,19 @@ MOST_BYTES = 4 << 20  # a call with its whole arguments; results arrive cut
 _ENCODER = msgspec.json.Encoder()
 
 
-async def read(receive: Receive) -> bytes:
-    """The whole body. Raises RequestError past MOST_BYTES, or when the caller is gone."""
+async def read(receive: Receive, most: int = MOST_BYTES) -> bytes:
+    """The whole body. Raises RequestError past `most` bytes, or when the caller is gone."""
     message = await receive()
     chunk: bytes = message.get("body", b"")
     if not message.get("more_body") and message["type"] == "http.request":
-        _bounded(len(chunk))
+        _bounded(len(chunk), most)
         return chunk
     chunks, size = [chunk], len(chunk)
     while message.get("more_body"):
         message = await receive()
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
-        _bounded(size)
+        _bounded(size, most)
     if message["type"] != "http.request":
         raise RequestError("The caller went away before its request was whole.", reason="caller_went_away")
     return b"".join(chunks)
@@ -72,9 +72,9 @@ def _once(pairs: list[tuple[str, object]]) -> None:
         raise RequestError("The body names a member twice.", reason="duplicate_member")
 
 
-def _bounded(size: int) -> None:
-    if size > MOST_BYTES:
-        raise RequestError(f"The body is larger than {MOST_BYTES} bytes.", reason="body_too_large")
+def _bounded(size: int, most: int) -> None:
+    if size > most:
+        raise RequestError(f"The body is larger than {most} bytes.", reason="body_too_large")
 
 
 def _without_values(message: str) -> str:

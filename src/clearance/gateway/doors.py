@@ -41,7 +41,13 @@ class NetworkDoor(Protocol):
 
 def open_doors(passage: Passage) -> Sequence[NetworkDoor]:
     """The doors that the settings open."""
-    return ()
+    # Here, since a door that stays closed is not loaded; and its module needs the names above.
+    doors: list[NetworkDoor] = []
+    if passage.assembly.settings.models.upstreams:
+        from clearance.gateway.model_proxy.door import ModelProxy
+
+        doors.append(ModelProxy(passage))
+    return doors
 
 
 def without_run(scope: Scope) -> Scope:

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from typing import Any
 
+from msgspec.structs import replace
+
+from clearance.errors import AuthenticationError
 from clearance.gateway.browser import SESSION, cookie, may_use_cookie
 from clearance.ports import Presented
 
 _AUTHORIZATION = b"authorization"
+# Where the SDKs of model providers put their key, beside `Authorization`: Anthropic's, Azure's.
+_KEY_HEADERS = frozenset({b"x-api-key", b"api-key"})
 _DELEGATION = b"clearance-delegation"
 _CERTIFICATE = b"x-forwarded-client-cert"
 _COOKIE = b"cookie"
@@ -31,6 +36,20 @@ def presented(scope: MutableMapping[str, Any]) -> Presented:
         client_certificate=found.get(_CERTIFICATE, ""),
         peer=client[0] if client else "",
     )
+
+
+def presented_as_key(scope: MutableMapping[str, Any]) -> Presented:
+    """The same for clients of model providers, which send a key where their provider wants it; no cookie.
+
+    Raises AuthenticationError for two credentials that differ: whose request it is cannot be told.
+    """
+    plain = presented(scope)
+    keys = [value.decode("latin-1").strip() for name, value in scope["headers"] if name in _KEY_HEADERS]
+    is_said = any(name == _AUTHORIZATION for name, _ in scope["headers"])
+    found = {key for key in (*keys, plain.credential if is_said else "") if key}
+    if len(found) > 1 or (keys and is_said and not plain.credential):
+        raise AuthenticationError("The request brings two credentials; send one.")
+    return replace(plain, credential=found.pop() if found else "")
 
 
 def _credential(scope: MutableMapping[str, Any], found: dict[bytes, str]) -> str:

@@ -1,0 +1,74 @@
+"""Small readings of untrusted JSON that all wire formats share. Raises RequestError, naming no value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from clearance.errors import RequestError
+
+# Every provider writes its members like this. Servers that read JSON regardless of case (Go's do) would take
+# `Model` for `model`, and not the one that was judged.
+_MEMBER = re.compile(r"[a-z0-9_]+").fullmatch
+_MORE_MODELS = ("models", "fallbacks")
+_TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
+
+
+def listed(body: Mapping[str, Any], name: str) -> list[Any]:
+    """A member that is a list of objects; empty where it is missing or null."""
+    value = body.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(type(item) is dict for item in value):
+        raise RequestError(f"`{name}` has to be a list of objects.", reason="wrong_type")
+    return value
+
+
+def worded(body: Mapping[str, Any], name: str) -> str:
+    """A member that is a text; empty where it is missing or null."""
+    value = body.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise RequestError(f"`{name}` has to be a string.", reason="wrong_type")
+    return value
+
+
+def counted(body: Mapping[str, Any], *names: str) -> int | None:
+    """The greatest of the members that are there; None without any."""
+    found = [body[name] for name in names if body.get(name) is not None]
+    if not all(type(value) is int and value >= 0 for value in found):
+        raise RequestError(f"`{names[0]}` has to be a number of at least 0.", reason="wrong_type")
+    return max(found, default=None)
+
+
+def plainly_named(objects: Iterable[Mapping[str, Any]]) -> None:
+    """Raises RequestError for a member that some server may read as another."""
+    for one in objects:
+        for name in one:
+            if not _MEMBER(name):
+                message = "A member's name is not written in small letters; servers may read it as another."
+                raise RequestError(message, reason="unknown_field")
+
+
+def of_one_model(body: Mapping[str, Any]) -> None:
+    """Raises RequestError for other models beside the one that is judged: routers take them in its place."""
+    if any(body.get(name) is not None for name in _MORE_MODELS):
+        message = (
+            "`models` and `fallbacks` are not offered: name one model; routes are the operator's to set."
+        )
+        raise RequestError(message, reason="not_offered")
+
+
+def text_of(content: Any) -> str:
+    """What is said in a message's content, its other parts left out."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    return "".join(
+        part["text"]
+        for part in content
+        if type(part) is dict and part.get("type") in _TEXT_PARTS and isinstance(part.get("text"), str)
+    )

@@ -1,0 +1,105 @@
+"""An answer in one piece: its texts judged, each of its tool calls cleared, what is refused taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from clearance.core.dialects.answer import Answer
+from clearance.core.dialects.ruling import Allowed, Ruling
+from clearance.core.dialects.turns import spoken
+from clearance.core.dialects.wire import FORMS, WireForm
+from clearance.core.model import Judged, OutcomeReport, OutcomeStatus
+from clearance.gateway.body import decode
+from clearance.gateway.model_proxy.call import Call, Parts, close
+from clearance.gateway.model_proxy.outcome import Said, recorded
+from clearance.gateway.model_proxy.proposals import Proposal
+from clearance.gateway.model_proxy.refusal import WithheldError
+
+_ENCODER = msgspec.json.Encoder()
+
+
+async def answer_of(parts: Parts, call: Call, upstream: str, raw: bytes) -> bytes:
+    """The answer as the client may see it, recorded. Untouched, it is what the upstream sent, to the byte.
+
+    Raises RequestError for what is no answer, WithheldError, StoreError.
+    """
+    form = FORMS[call.asked.place.dialect]
+    body: dict[str, Any] = decode(raw, dict)
+    answer = form.read_answer(body)
+    judged, changed = await _judged_texts(parts, call, form, body, upstream, answer)
+    rulings, proposals = await rule_all(parts, call, answer)
+    if any(not isinstance(one, Allowed) for one in rulings):
+        form.rule(body, rulings)
+        changed = True
+    answer = form.read_answer(body) if changed else answer
+    await record(parts, call, said_by(call, answer, upstream, proposals), judged)
+    return _ENCODER.encode(body) if changed else raw
+
+
+async def passed_on(parts: Parts, call: Call, upstream: str, raw: bytes) -> bytes:
+    """An answer that asks for nothing: embeddings, a count. Recorded without its content."""
+    body: dict[str, Any] = decode(raw, dict)
+    form = FORMS[call.asked.place.dialect]
+    usage = form.read_answer({"usage": body.get("usage")}).usage
+    said = Said(answer=Answer(model=str(body.get("model") or ""), usage=usage), upstream=upstream)
+    await record(parts, call, said, None)
+    return raw
+
+
+async def _judged_texts(
+    parts: Parts, call: Call, form: WireForm, body: dict[str, Any], upstream: str, answer: Answer
+) -> tuple[Judged | None, bool]:
+    """What policies say of the texts, carried out in the body. Raises WithheldError, which is recorded."""
+    rules = parts.passage.result_rules(call.check.action_id)
+    if not (rules.patterns or rules.whole):
+        return None, False
+    slots = form.slots(body)
+    texts = [holder[name] for holder, name in slots]
+    judged = parts.passage.judge_result(call.check.action_id, {"texts": texts})
+    if judged.withheld:
+        nothing = Answer(id=answer.id, model=answer.model, finish=answer.finish, usage=answer.usage)
+        await record(parts, call, Said(answer=nothing, upstream=upstream), judged)
+        raise WithheldError(judged, call.check.action_id)
+    for (holder, name), text in zip(slots, judged.value["texts"], strict=True):
+        holder[name] = text
+    return judged, bool(judged.redacted)
+
+
+async def rule_all(parts: Parts, call: Call, answer: Answer) -> tuple[list[Ruling], list[Proposal]]:
+    """Every tool call, cleared one after the other: rules that count see them in the model's order."""
+    rulings, proposals = [], []
+    for asked_for in answer.tool_calls:
+        ruling, proposal = await parts.proposals.rule(
+            asked_for, call.within, offered=call.asked.request.offered
+        )
+        rulings.append(ruling)
+        proposals.append(proposal)
+    return rulings, proposals
+
+
+def said_by(call: Call, answer: Answer, upstream: str, proposals: Sequence[Proposal]) -> Said:
+    """An answer, and how far the conversation is with it."""
+    asked = call.asked
+    items = spoken(asked.place.dialect, answer)
+    return Said(
+        answer=answer,
+        upstream=upstream,
+        proposals=proposals,
+        conversation=tuple(asked.chain.after(one) for one in items),
+        messages=len(asked.request.items) + max(map(len, items), default=0),
+    )
+
+
+async def record(parts: Parts, call: Call, said: Said, judged: Judged | None) -> None:
+    """Before the client sees the end of it."""
+    measured = parts.prices.measured(call.asked.request.model, said.answer.usage)
+    result = recorded(said, call.timing, measured.get("cost_usd"))
+    report = OutcomeReport(status=OutcomeStatus.SUCCEEDED, result=result)
+    await close(parts, call, report, measured=measured, judged=judged)
+    for mark in said.conversation:
+        parts.conversations.remember(call.run, mark, said.messages)
+    if said.answer.id:
+        parts.conversations.answered(call.run, said.answer.id)

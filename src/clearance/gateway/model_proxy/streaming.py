@@ -1,0 +1,140 @@
+"""An answer while it flows: the guard says what may leave, this door asks and sends. Holds nothing itself."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from http import HTTPStatus
+from time import monotonic
+from typing import assert_never
+
+from clearance.core.dialects.errors import error_event
+from clearance.core.dialects.ruling import Allowed, Refused
+from clearance.core.model import ActionCall, Judged, Operation, OutcomeReport, OutcomeStatus
+from clearance.core.streams import AskText, AskTool, Fail, Forward, Rewritten, Step, StreamGuard, TextRuling
+from clearance.errors import ClearanceError
+from clearance.gateway.doors import Send
+from clearance.gateway.model_proxy.answering import record, said_by
+from clearance.gateway.model_proxy.call import Call, Parts, close
+from clearance.gateway.model_proxy.departure import ClientGone
+from clearance.gateway.model_proxy.headers import to_client
+from clearance.gateway.model_proxy.proposals import Proposal
+from clearance.gateway.model_proxy.refusal import action_headers, worded
+from clearance.gateway.upstream import Response, UpstreamError
+
+_LOG = logging.getLogger("clearance")
+_LOOK_SECONDS = 0.25  # so often a stream that flows asks whether the brake was pulled
+
+
+class Streaming:
+    """One stream, from the head of the answer to its recorded end."""
+
+    def __init__(self, parts: Parts, call: Call, upstream: str, send: Send) -> None:
+        self._parts = parts
+        self._call = call
+        self._upstream = upstream
+        self._send = send
+        self._proposals: list[Proposal] = []
+        self._judged: Judged | None = None
+        self._looked = monotonic()
+        rules = parts.passage.result_rules(call.check.action_id)
+        self._guard = StreamGuard(call.asked.place.dialect, rules)
+
+    async def run(self, response: Response) -> None:
+        """Raises ClientGone. Whatever else goes wrong from here on is told within the stream."""
+        call = self._call
+        headers = [
+            *to_client(response.headers),
+            *action_headers(call.check.action_id, run_id=call.run.run_id),
+        ]
+        await self._send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers})
+        try:
+            await self._flow(response)
+        except ClientGone:
+            raise
+        except Exception as error:  # the client gets an event; what is unexpected is told by its kind
+            await self._break_off(error)
+        finally:
+            await response.aclose()
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def _flow(self, response: Response) -> None:
+        try:
+            async for chunk in response:
+                self._call.timing.first_piece()
+                await self._play(self._guard.feed(chunk))
+                if self._call.is_closed:
+                    return
+                self._look()
+        except UpstreamError as error:
+            if error.reason != "upstream_truncated":
+                raise
+        await self._play(self._guard.end())
+
+    async def _play(self, steps: Sequence[Step]) -> None:
+        """Carry out what the guard asks; what it lets go leaves at once, its end once it is recorded."""
+        left, leaving = deque(steps), bytearray()
+        while left:
+            step = left.popleft()
+            match step:
+                case Forward(data=data):
+                    leaving += data
+                case AskTool(call=call):
+                    await self._forward(leaving)
+                    ruling, proposal = await self._parts.proposals.rule(
+                        call, self._call.within, offered=self._call.asked.request.offered
+                    )
+                    self._proposals.append(proposal)
+                    left.extend(self._guard.decided(call, ruling))
+                case AskText(texts=texts):
+                    left.extend(self._guard.judged(self._judge(texts)))
+                case Fail(code=code, message=message):
+                    report = OutcomeReport(status=OutcomeStatus.FAILED, error=f"{code}: {message}")
+                    await close(self._parts, self._call, report, measured={})
+                case _:
+                    assert_never(step)
+        if self._guard.done and not self._call.is_closed:
+            await self._record()
+        await self._forward(leaving)
+
+    async def _forward(self, data: bytearray) -> None:
+        if data:
+            await self._send({"type": "http.response.body", "body": bytes(data), "more_body": True})
+            data.clear()
+
+    def _judge(self, texts: tuple[str, ...]) -> TextRuling:
+        judged = self._parts.passage.judge_result(self._call.check.action_id, {"texts": list(texts)})
+        self._judged = judged
+        if judged.withheld:
+            return Refused(f"Clearance withheld the answer: {judged.reason}")
+        return Rewritten(tuple(judged.value["texts"])) if judged.redacted else Allowed()
+
+    async def _record(self) -> None:
+        said = said_by(self._call, self._guard.answer, self._upstream, self._proposals)
+        await record(self._parts, self._call, said, self._judged)
+
+    def _look(self) -> None:
+        """Raises UpstreamError once somebody has pulled the brake: what flows ends."""
+        now = monotonic()
+        if now - self._looked < _LOOK_SECONDS:
+            return
+        self._looked = now
+        asked = self._call.asked
+        running = ActionCall(action=asked.place.action, operation=Operation.MODEL_CALL)
+        reason = self._parts.passage.point.stopping(running, asked.principal)
+        if reason is not None:
+            raise UpstreamError(reason.message, reason=reason.code.value)
+
+    async def _break_off(self, error: Exception) -> None:
+        """The last event of a stream that cannot go on; nothing that was kept back leaves."""
+        told = worded(error)
+        if not isinstance(error, ClearanceError):
+            _LOG.error("a stream of the model proxy failed (%s)", type(error).__name__)
+        if not self._call.is_closed:
+            report = OutcomeReport(status=OutcomeStatus.FAILED, error=f"{told.code}: {told.message}")
+            with suppress(ClearanceError):  # what cannot be recorded is closed as unknown by the sweep
+                await close(self._parts, self._call, report, measured={})
+        event = error_event(self._call.asked.place.dialect, told.status, code=told.code, message=told.message)
+        await self._forward(bytearray(event))
