@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import re
 import secrets
-import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +13,8 @@ import httpx
 import pytest
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
-from tests.servers.process import Server, free_port, missing, owned_directory
+from tests.servers.npm import modules, node
+from tests.servers.process import Server, free_port, owned_directory
 
 HERE = Path(__file__).parent / "oidc"
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
@@ -107,32 +104,12 @@ class Provider:
         raise AssertionError("the provider never sent the browser back")
 
 
-def _installed() -> Path:
-    """Where the packages are: one folder for each state of the lock."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        missing("node and npm", "apt-get install nodejs npm")
-    lock = HERE / "package-lock.json"
-    modules, mark = HERE / "node_modules", HERE / "node_modules" / ".installed"
-    state = hashlib.sha256(lock.read_bytes()).hexdigest()
-    with (HERE / ".lock").open("w") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
-        if not mark.exists() or mark.read_text() != state:
-            command = [str(npm), "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-            done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
-            mark.write_text(state)
-    return modules
-
-
 def start() -> tuple[Server, Provider]:
     """A provider that runs, and what to ask of it."""
-    _installed()
+    modules(HERE)
     port = free_port()
     directory = owned_directory("clearance-oidc-")
-    node = shutil.which("node")
-    assert node is not None
-    server = Server([node, HERE / "server.mjs", str(port)], directory)
+    server = Server([node(), HERE / "server.mjs", str(port)], directory)
     provider = Provider(f"http://127.0.0.1:{port}")
     found = f"{provider.issuer}/.well-known/openid-configuration"
     server.wait_until(lambda: httpx.get(found).raise_for_status())

@@ -42,6 +42,7 @@ _ROWS = {
     "login": Row("clearance.cli.login:login", "Log in to a server."),
     "logout": Row("clearance.cli.login:logout", "End the session of a server."),
     "whoami": Row("clearance.cli.login:whoami", "Say who a server takes you for."),
+    "mcp": Row("clearance.cli.mcp:mcp", "Put Clearance between MCP clients and servers."),
     "store": Row("clearance.cli.store:store", "Verify, measure and prune the store."),
     "version": Row("clearance.cli.version:version", "Print the version."),
 }

@@ -6,7 +6,9 @@ from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, Struct
 
-NoticeKind = Literal["hold_opened", "hold_closed", "brake_set", "brake_lifted", "glass_broken", "glass_ended"]
+NoticeKind = Literal[
+    "hold_opened", "hold_closed", "brake_set", "brake_lifted", "glass_broken", "glass_ended", "tool_changed"
+]
 NOTICE_KINDS: tuple[str, ...] = get_args(NoticeKind)
 ReceiverName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[\w-]+$")]
 

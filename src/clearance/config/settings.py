@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from clearance.config.egress import EgressSettings
 from clearance.config.identity import IdentitySettings, read_identity
-from clearance.config.mcp import McpSettings
+from clearance.config.mcp import McpSettings, read_mcp
 from clearance.config.models import ModelSettings
 from clearance.config.notices import NoticeReceiver
 from clearance.core.policy import Document, parse_yaml
@@ -81,6 +81,13 @@ def load_settings(
     elif identity is not None:
         read, found = read_identity(identity, file=str(path))
         settings = msgspec.structs.replace(settings, identity=read)
+        problems += found
+    mcp = values.pop("mcp", None)
+    if isinstance(mcp, McpSettings):
+        settings = msgspec.structs.replace(settings, mcp=mcp)
+    elif mcp is not None:
+        servers, found = read_mcp(mcp, file=str(path), environment=environment)
+        settings = msgspec.structs.replace(settings, mcp=servers)
         problems += found
     for name, value in values.items():
         settings = _with(settings, name, value, str(path), problems)

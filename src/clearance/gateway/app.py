@@ -33,6 +33,7 @@ from clearance.gateway import (
     policies,
     recovery,
     stream,
+    tool_pins,
 )
 from clearance.gateway.body import decode, read
 from clearance.gateway.doors import Receive, Scope, Send, open_doors, segment_of, without_run
@@ -60,6 +61,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *holds.ENDPOINTS,
     *agent_keys.ENDPOINTS,
     *authzen.ENDPOINTS,
+    *tool_pins.ENDPOINTS,
     *health.ENDPOINTS,
 )
 _SWEEP_SECONDS = 30.0

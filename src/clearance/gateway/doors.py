@@ -41,12 +41,12 @@ class NetworkDoor(Protocol):
 
 def open_doors(passage: Passage) -> Sequence[NetworkDoor]:
     """The doors that the settings open."""
-    # Here, since a door that stays closed is not loaded; and its module needs the names above.
-    doors: list[NetworkDoor] = []
-    if passage.assembly.settings.models.upstreams:
-        from clearance.gateway.model_proxy.door import ModelProxy
+    # Here, since these modules need the names above. A door without settings is there, and closed: a reload
+    # may open it.
+    from clearance.gateway.mcp_proxy.door import McpDoor
+    from clearance.gateway.model_proxy.door import ModelProxy
 
-        doors.append(ModelProxy(passage))
+    doors: list[NetworkDoor] = [ModelProxy(passage), McpDoor(passage, passage.assembly.settings.mcp)]
     return doors
 
 

@@ -78,6 +78,10 @@ class Passage:
             await asyncio.to_thread(self.point.settle, action_id)
         await self._writer.append([draft], Durability.PROCESS)
 
+    async def note(self, run: Run, text: str) -> None:
+        """A remark in the run's trace, for what ended before it was an action. Raises StoreError."""
+        await self._writer.append([self.point.runs.note_draft(run, text)], Durability.PROCESS)
+
     def result_rules(self, action_id: str) -> ResultRules:
         """What to watch for while the result of a cleared action flows."""
         return self.point.result_rules(action_id)

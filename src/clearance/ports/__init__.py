@@ -8,6 +8,7 @@ from clearance.ports.brake import BrakeStore
 from clearance.ports.identity import AgentStore, CredentialStore, Identity, PeopleStore, Presented
 from clearance.ports.journal import Journal, RecordQuery, RunQuery, RunSummary, Verification
 from clearance.ports.login import Begun, LoginProvider, Vouched
+from clearance.ports.pins import PinStore
 from clearance.ports.policies import PolicyStore, PolicyVersion
 from clearance.ports.state import State
 from clearance.ports.systems import Measured, Session, System, SystemInfo, Target
@@ -29,6 +30,7 @@ __all__ = [
     "Notifier",
     "Outbox",
     "PeopleStore",
+    "PinStore",
     "PolicyStore",
     "PolicyVersion",
     "Presented",

@@ -7,6 +7,7 @@ from typing import Protocol
 from clearance.ports.approvals import GrantStore, HoldStore, Outbox
 from clearance.ports.brake import BrakeStore
 from clearance.ports.identity import AgentStore, CredentialStore, PeopleStore
+from clearance.ports.pins import PinStore
 from clearance.ports.policies import PolicyStore
 
 
@@ -29,6 +30,8 @@ class State(Protocol):
     def brakes(self) -> BrakeStore: ...
     @property
     def outbox(self) -> Outbox: ...
+    @property
+    def pins(self) -> PinStore: ...
 
     def close(self) -> None:
         """Let go."""

@@ -26,6 +26,7 @@ from clearance.runtime.standing import Standing
 from clearance.runtime.sweep import close_left_behind
 from clearance.runtime.systems import Systems
 from clearance.runtime.tokens import Tokens
+from clearance.runtime.tool_pins import ToolPins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,7 @@ class Services:
     brake: Brake
     control_point: ControlPoint
     recovery: Recovery
+    tool_pins: ToolPins
     closed: tuple[Record, ...]
 
 
@@ -92,6 +94,7 @@ def services(
         brake=brake,
         control_point=point,
         recovery=recovery,
+        tool_pins=ToolPins(state.pins, audit, clock=clock, tell=tell),
         closed=closed,
     )
 

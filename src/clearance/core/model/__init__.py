@@ -29,6 +29,7 @@ from clearance.core.model.obligation import (
     Snapshot,
     Transform,
 )
+from clearance.core.model.pin import PinState, ToolPin
 from clearance.core.model.point import Point
 from clearance.core.model.principal import (
     MOST_ACTORS,
@@ -120,6 +121,7 @@ __all__ = [
     "OutcomeStatus",
     "Person",
     "PersonSource",
+    "PinState",
     "Point",
     "Principal",
     "Proof",
@@ -146,6 +148,7 @@ __all__ = [
     "Stop",
     "StopKind",
     "StopLevel",
+    "ToolPin",
     "ToolSpec",
     "Touch",
     "Transform",

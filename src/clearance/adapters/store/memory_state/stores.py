@@ -9,6 +9,7 @@ from clearance.adapters.store.memory_state.grants import MemoryGrants
 from clearance.adapters.store.memory_state.holds import MemoryHolds
 from clearance.adapters.store.memory_state.outbox import MemoryOutbox
 from clearance.adapters.store.memory_state.people import MemoryPeople
+from clearance.adapters.store.memory_state.pins import MemoryPins
 from clearance.adapters.store.memory_state.policies import MemoryPolicies
 
 
@@ -24,6 +25,7 @@ class MemoryState:
         self.grants = MemoryGrants()
         self.brakes = MemoryBrakes()
         self.outbox = MemoryOutbox()
+        self.pins = MemoryPins()
 
     def close(self) -> None:
         """Nothing outlives the process."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 # One line for each kind of thing; a change of any of that kind adds one, so that asking costs one read.
 POLICIES: Final = "policies"
@@ -15,7 +15,8 @@ PEOPLE: Final = "people"
 HOLDS: Final = "holds"
 GRANTS: Final = "grants"
 BRAKES: Final = "brakes"
-TOPICS: Final = (POLICIES, AGENTS, CREDENTIALS, ENDED_CREDENTIALS, PEOPLE, HOLDS, GRANTS, BRAKES)
+PINS: Final = "pins"
+TOPICS: Final = (POLICIES, AGENTS, CREDENTIALS, ENDED_CREDENTIALS, PEOPLE, HOLDS, GRANTS, BRAKES, PINS)
 
 META: Final = "CREATE TABLE meta (version INTEGER NOT NULL)"
 POLICIES_TABLE: Final = """
@@ -140,6 +141,17 @@ CREATE TABLE outbox (
     "CREATE INDEX outbox_due ON outbox (again_at, notice_id, receiver) WHERE again_at IS NOT NULL",
 )
 
+# Everything that version 2 had not.
+SINCE_3: Final = (
+    """
+CREATE TABLE pins (
+    server TEXT NOT NULL,
+    tool TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (server, tool)
+)""",
+)
+
 # Everything that version 1 had not, or had in another form.
 SINCE_2: Final = (
     "CREATE TABLE revisions (topic TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID",
@@ -150,4 +162,5 @@ SINCE_2: Final = (
     *_GRANTS,
     *_BRAKES,
     *_OUTBOX,
+    *SINCE_3,
 )

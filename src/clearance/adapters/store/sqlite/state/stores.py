@@ -21,6 +21,7 @@ from clearance.adapters.store.sqlite.state.grants import SqliteGrants
 from clearance.adapters.store.sqlite.state.holds import SqliteHolds
 from clearance.adapters.store.sqlite.state.outbox import SqliteOutbox
 from clearance.adapters.store.sqlite.state.people import SqlitePeople
+from clearance.adapters.store.sqlite.state.pins import SqlitePins
 from clearance.adapters.store.sqlite.state.policies import SqlitePolicies
 from clearance.adapters.store.sqlite.state.upgrade import fill, upgrade
 
@@ -48,6 +49,7 @@ class SqliteState:
         self.grants = SqliteGrants(self._database)
         self.brakes = SqliteBrakes(self._database)
         self.outbox = SqliteOutbox(self._database)
+        self.pins = SqlitePins(self._database)
 
     def close(self) -> None:
         """Let go."""

@@ -12,9 +12,11 @@ from clearance.adapters.store.sqlite.state.credentials import insert_credential
 from clearance.adapters.store.sqlite.state.people import insert_person
 from clearance.adapters.store.sqlite.state.schema import (
     META,
+    PINS,
     POLICIES,
     POLICIES_TABLE,
     SINCE_2,
+    SINCE_3,
     TOPICS,
     VERSION,
 )
@@ -41,8 +43,12 @@ def upgrade(connection: sqlite3.Connection) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if _version(connection) == 1:  # else another process was first
+        found = _version(connection)
+        if found == 1:
             _from_1(connection)
+        elif found == 2:  # else another process was first
+            _from_2(connection)
+        connection.execute("UPDATE meta SET version = ?", (VERSION,))
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -73,7 +79,12 @@ def _from_1(connection: sqlite3.Connection) -> None:
         insert_person(connection, service)
     for row in keys:
         insert_credential(connection, _credential(row))
-    connection.execute("UPDATE meta SET version = ?", (VERSION,))
+
+
+def _from_2(connection: sqlite3.Connection) -> None:
+    for statement in SINCE_3:
+        connection.execute(statement)
+    connection.execute("INSERT INTO revisions VALUES (?, 0)", (PINS,))
 
 
 def _begin_counting(connection: sqlite3.Connection) -> None:

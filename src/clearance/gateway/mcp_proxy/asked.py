@@ -1,0 +1,91 @@
+"""One HTTP request to the MCP door, read: who asks, for what, in which run. And how it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from clearance.core.dialects.mcp import STATELESS, RequestId
+from clearance.core.dialects.mcp_headers import VERSION
+from clearance.gateway.doors import Receive, Send
+from clearance.gateway.endpoint import Caller
+from clearance.runtime.joining import Hints
+
+LAST_EVENT: Final = "last-event-id"
+_JSON: Final = (b"content-type", b"application/json")
+_EVENTS: Final = (
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`headers` are those of MCP; `hints` say which run, as far as the transport knows."""
+
+    caller: Caller
+    headers: Mapping[str, str]
+    hints: Hints
+    body: bytes
+    request_id: RequestId | None
+    receive: Receive
+    send: Send
+
+    @property
+    def is_stateless(self) -> bool:
+        """Whether the request stands alone: its revision has no sessions."""
+        return self.headers.get(VERSION) in STATELESS
+
+    @property
+    def listens(self) -> bool:
+        """Whether it opens a stream that stays open until somebody closes it."""
+        return b'"subscriptions/listen"' in self.body
+
+    async def left(self) -> None:
+        """Return when the client is gone."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
+
+class Answer:
+    """The HTTP answer to one request: a body at once, or a stream that is begun with the first event."""
+
+    def __init__(self, send: Send, session_id: str = "") -> None:
+        self._send = send
+        self._lock = asyncio.Lock()
+        self.session_id = session_id
+        self.is_begun = False
+        self.is_ended = False
+
+    async def body(self, status: int, body: bytes = b"", *headers: tuple[bytes, bytes]) -> None:
+        """All of it."""
+        self.is_begun = self.is_ended = True
+        kind = (_JSON,) if body else ()
+        length = (b"content-length", b"%d" % len(body))
+        found = [*kind, length, *self._session(), *headers]
+        await self._send({"type": "http.response.start", "status": status, "headers": found})
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def event(self, event: bytes) -> None:
+        """One event of a stream."""
+        async with self._lock:
+            await self.begin()
+            await self._send({"type": "http.response.body", "body": event, "more_body": True})
+
+    async def begin(self) -> None:
+        """The head of a stream, once."""
+        if not self.is_begun:
+            self.is_begun = True
+            found = [*_EVENTS, *self._session()]
+            await self._send({"type": "http.response.start", "status": 200, "headers": found})
+
+    async def end(self) -> None:
+        """The end of a stream."""
+        self.is_ended = True
+        await self._send({"type": "http.response.body", "body": b""})
+
+    def _session(self) -> list[tuple[bytes, bytes]]:
+        return [(b"mcp-session-id", self.session_id.encode("latin-1"))] if self.session_id else []

@@ -1,0 +1,158 @@
+"""The MCP door: `/mcp/SERVER` for each server that is configured. Reads HTTP, judges nothing."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from clearance.config.mcp import McpSettings
+from clearance.core.dialects import mcp
+from clearance.core.dialects.mcp_headers import routing_headers
+from clearance.errors import AuthenticationError, ClearanceError, ForbiddenError, NotFoundError, RequestError
+from clearance.gateway import body
+from clearance.gateway.doors import RUN_ID, Receive, Scope, Send
+from clearance.gateway.mcp_proxy import answers
+from clearance.gateway.mcp_proxy.answers import Refusal, refusal_for
+from clearance.gateway.mcp_proxy.asked import LAST_EVENT, Answer, Asked
+from clearance.gateway.mcp_proxy.child_link import ChildLink
+from clearance.gateway.mcp_proxy.conversations import Conversations
+from clearance.gateway.mcp_proxy.guarded import GuardedServer
+from clearance.gateway.mcp_proxy.http_link import HttpLink
+from clearance.gateway.mcp_proxy.link import Link
+from clearance.gateway.passage import Passage
+from clearance.gateway.presented import presented
+from clearance.gateway.upstream import UpstreamClient
+from clearance.runtime.joining import Hints
+
+_SEGMENT: Final = "mcp"
+_METHODS: Final = (b"allow", b"GET, POST, DELETE")
+_CHALLENGE: Final = (b"www-authenticate", b'Bearer realm="clearance"')
+_LOG = logging.getLogger("clearance")
+
+
+class McpDoor:
+    """A network door. Belongs to one event loop."""
+
+    segments: tuple[str, ...] = (_SEGMENT,)
+
+    def __init__(self, passage: Passage, settings: McpSettings) -> None:
+        self._passage = passage
+        self._settings = settings
+        self._origins = frozenset(settings.origins)
+        self._servers: dict[str, Conversations] = {}
+        self._client: UpstreamClient | None = None
+        self._is_draining = False
+
+    async def start(self) -> None:
+        self._client = UpstreamClient(timeout_seconds=3600.0)
+        for name, settings in self._settings.servers.items():
+            link: Link = HttpLink(self._client, settings) if settings.url else ChildLink(name, settings)
+            self._servers[name] = Conversations(GuardedServer(self._passage, name, settings), link)
+
+    async def drain(self) -> None:
+        self._is_draining = True
+        for one in self._servers.values():
+            one.server.watch.is_closing = True
+
+    async def close(self) -> None:
+        for one in self._servers.values():
+            await one.close()
+        if self._client is not None:
+            await self._client.close()
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Every failure is a JSON-RPC error, with the status that goes with it."""
+        answer = Answer(send)
+        try:
+            await self._serve(scope, receive, send)
+        except AuthenticationError as error:
+            await answer.body(401, answers.error(None, refusal_for(error)), _CHALLENGE)
+        except ClearanceError as error:
+            await answer.body(_status(error), answers.error(None, refusal_for(error)))
+        except Exception as error:  # the door answers every failure; what is unexpected is logged by its kind
+            _log_unexpected(error)
+            await answer.body(500, answers.inner_error(None))
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._is_draining:
+            refusal = Refusal("shutting_down", "This server is about to stop; try again.")
+            return await Answer(send).body(503, answers.error(None, refusal), (b"retry-after", b"1"))
+        self._check_origin(scope)
+        conversations = self._conversations(scope["path"])
+        method = scope["method"]
+        asked = await self._asked(scope, receive, send)
+        match method:
+            case "POST":
+                return await conversations.post(asked)
+            case "GET":
+                return await conversations.listen(asked)
+            case "DELETE":
+                return await conversations.delete(asked)
+            case _:
+                refusal = Refusal("method_not_allowed", "MCP is spoken with POST, GET and DELETE.")
+                return await Answer(send).body(405, answers.error(None, refusal), _METHODS)
+
+    def _conversations(self, path: str) -> Conversations:
+        name = path.removeprefix(f"/{_SEGMENT}").strip("/")
+        found = self._servers.get(name)
+        if found is None:
+            raise NotFoundError("No MCP server of this name is configured; see `clearance mcp list`.")
+        return found
+
+    def _check_origin(self, scope: Scope) -> None:
+        """A page that a browser was lured to must not speak to servers behind it (DNS rebinding)."""
+        for name, value in scope["headers"]:
+            if name == b"origin" and value.decode("latin-1") not in self._origins:
+                raise ForbiddenError("Pages of this origin may not use MCP here; see `origins` under `mcp:`.")
+
+    async def _asked(self, scope: Scope, receive: Receive, send: Send) -> Asked:
+        caller = await self._passage.identify(presented(scope))
+        headers = routing_headers(scope["headers"])
+        found = {name: value for name, value in scope["headers"] if name in _HINTS}
+        if LAST_EVENT.encode() in found:
+            headers[LAST_EVENT] = found[LAST_EVENT.encode()].decode("latin-1")
+        raw = b""
+        if scope["method"] == "POST":
+            if found.get(b"content-type", b"").partition(b";")[0].strip().lower() != b"application/json":
+                raise RequestError("MCP is sent as application/json.", reason="mcp_media_type")
+            raw = await body.read(receive)
+        return Asked(
+            caller=caller,
+            headers=headers,
+            hints=Hints(
+                run_id=scope.get(RUN_ID, "") or found.get(b"clearance-run", b"").decode("latin-1"),
+                traceparent=found.get(b"traceparent", b"").decode("latin-1"),
+            ),
+            body=raw,
+            request_id=mcp.request_id_of(raw) if raw else None,
+            receive=receive,
+            send=send,
+        )
+
+
+_HINTS: Final = frozenset({b"content-type", b"clearance-run", b"traceparent", LAST_EVENT.encode()})
+
+
+def _status(error: ClearanceError) -> int:
+    match error:
+        case ForbiddenError():
+            return 403
+        case NotFoundError():
+            return 404
+        case RequestError(reason="body_too_large"):
+            return 413
+        case RequestError(reason="mcp_media_type"):
+            return 415
+        case RequestError():
+            return 400
+        case _:
+            return 503
+
+
+def _log_unexpected(error: Exception) -> None:
+    """Where and what kind; the message may hold a payload."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    where = f"{at.tb_frame.f_code.co_filename}:{at.tb_lineno}" if at is not None else "nowhere"
+    _LOG.error("the MCP door failed with %s at %s", type(error).__name__, where)
