@@ -58,7 +58,7 @@ def key(
     bounds = Bounds(tools=tools, operations=operations, resources=resources)
     by = local_person().name
     with target.store(is_new_fine=True) as store:
-        _registered(store, agent_name(name), by)
+        registered(store, agent_name(name), by=by)
         expires_at = utc_now() + timedelta(days=expires_days) if expires_days else None
         is_bound = bounds != Bounds()
         text, made = store.keys.issue(
@@ -67,7 +67,8 @@ def key(
     say_key(text, made, as_json=as_json)
 
 
-def _registered(store: Assembly, name: str, by: str) -> None:
+def registered(store: Assembly, name: str, *, by: str) -> None:
+    """Raises what the registry says of an agent that may act no more; one that is new is registered."""
     try:
         store.registry.active(name)
     except NotFoundError:

@@ -16,6 +16,7 @@ from clearance.errors import ClearanceError
 _ROWS = {
     "demo": Row("clearance.cli.demo:demo_command", "Watch an injected instruction being stopped."),
     "serve": Row("clearance.cli.serve:serve", "Open the HTTP door."),
+    "run": Row("clearance.cli.running:run", "Run a program behind all doors."),
     "check": Row("clearance.cli.check:check", "Decide one action, and record the decision."),
     "runs": Row("clearance.cli.runs:runs", "List runs, newest first."),
     "trace": Row("clearance.cli.trace:trace", "Read one run back, or search all records."),

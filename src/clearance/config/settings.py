@@ -35,6 +35,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     agent: str = ""
     url: str = ""
     api_key: str = ""
+    run_id: str = ""  # a server's run that everything here belongs to; `clearance run` sets it
     timeout_seconds: float = 5.0
     host: str = "127.0.0.1"
     port: int = 8700

@@ -10,6 +10,7 @@ from collections.abc import Generator
 from datetime import timedelta
 from importlib.metadata import version
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
@@ -19,6 +20,15 @@ from clearance.gateway.reload import Load
 from clearance.wiring import Assembly
 
 _DRAIN_SECONDS = 20
+OPTIONS: dict[str, Any] = {
+    "access_log": False,
+    "log_level": "warning",
+    "server_header": False,
+    "proxy_headers": False,
+    "date_header": False,
+    "timeout_graceful_shutdown": _DRAIN_SECONDS,
+    "timeout_keep_alive": 75,
+}
 _NOT_STARTED = 3  # the port is taken, say; uvicorn has said so
 # Net allocations before each generation is collected. Requests leave no cycles behind: at the defaults a full
 # collection held up every connection for 9 ms, one and a half times a second (64 connections, two cores).
@@ -45,19 +55,7 @@ def serve(assembly: Assembly, settings: Settings, *, load: Load | None = None) -
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECT_AFTER)
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        proxy_headers=False,
-        date_header=False,
-        timeout_graceful_shutdown=_DRAIN_SECONDS,
-        timeout_keep_alive=75,
-    )
-    server = _Server(config, app)
+    server = _Server(uvicorn.Config(app, host=settings.host, port=settings.port, **OPTIONS), app)
     server.run()
     if not server.started:
         raise SystemExit(_NOT_STARTED)

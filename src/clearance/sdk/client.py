@@ -65,7 +65,8 @@ class Client:
     """`Client()` is embedded: a store in `.clearance/` here, or in `path` (`memory` keeps it in memory).
 
     `Client(url=..., api_key=...)` talks to `clearance serve`. CLEARANCE_URL, CLEARANCE_API_KEY,
-    CLEARANCE_STORE, CLEARANCE_AGENT and CLEARANCE_POLICIES stand in for what is not given.
+    CLEARANCE_STORE, CLEARANCE_AGENT and CLEARANCE_POLICIES stand in for what is not given. With
+    CLEARANCE_RUN_ID all that goes to that server belongs to this run, which whoever began it ends.
     Thread-safe. Raises ConfigurationError, PolicyError, StoreError.
     """
 
@@ -95,7 +96,8 @@ class Client:
         self._environment = None if environment is None else Environment(environment)
         self.backend = _backend(settings)
         self.policies = Policies(self.backend)
-        self._run_id = ""
+        self._borrowed = settings.run_id if settings.url else ""
+        self._run_id = self._borrowed
         self._lock = threading.Lock()
 
     def check(
@@ -162,7 +164,15 @@ class Client:
         """
         where = self._environment if environment is None else Environment(environment)
         name = self._agent if agent is None else agent
-        return Run(self.backend, agent=name, goal=goal, environment=where, run_id=run_id)
+        borrowed = self._borrowed if not run_id and current_run.get() is None else ""
+        return Run(
+            self.backend,
+            agent=name,
+            goal=goal,
+            environment=where,
+            run_id=run_id or borrowed,
+            borrowed=bool(borrowed),
+        )
 
     def wait(self, hold_id: str, seconds: float) -> HoldView:
         """A hold as soon as somebody has decided it, or as it is after so long: `hold.status`.
@@ -227,7 +237,7 @@ class Client:
     def close(self) -> None:
         """End the run of what was done outside any run, make everything durable and let go."""
         run_id, self._run_id = self._run_id, ""
-        if run_id:
+        if run_id and run_id != self._borrowed:
             with contextlib.suppress(ClearanceError):  # a server that is gone closes nothing any more
                 self.backend.end_run(run_id, status=OutcomeStatus.SUCCEEDED, error="")
         self.backend.close()
@@ -235,7 +245,7 @@ class Client:
     async def aclose(self) -> None:
         """`close` for an event loop."""
         run_id, self._run_id = self._run_id, ""
-        if run_id:
+        if run_id and run_id != self._borrowed:
             with contextlib.suppress(ClearanceError):
                 await self.backend.aend_run(run_id, status=OutcomeStatus.SUCCEEDED, error="")
         await self.backend.aclose()

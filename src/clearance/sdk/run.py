@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import Token
@@ -24,7 +25,7 @@ class Run:
     """Made by `Client.run`. `run_id` is set once the run has been entered.
 
     Leaving the block ends the run: as failed when an exception leaves with it. With a `run_id` it is a run
-    that was begun before, by this process or another; it ends when this block does.
+    that was begun before, by this process or another; it ends when this block does, unless it is `borrowed`.
     """
 
     def __init__(
@@ -35,17 +36,19 @@ class Run:
         goal: str = "",
         environment: Environment | None = None,
         run_id: str = "",
+        borrowed: bool = False,
     ) -> None:
         self.agent = agent
         self.goal = goal
         self.run_id = run_id
         self.environment = environment
         self.backend = backend
+        self._borrowed = borrowed
         self._token: Token[Run | None] | None = None
 
     def __enter__(self) -> Self:
         if self.run_id:
-            self.goal = self.backend.join_run(self.run_id, agent=self.agent)
+            self._joined(self.backend.join_run(self.run_id, agent=self.agent))
         else:
             parent = self._parent()
             self.run_id = self.backend.start_run(agent=self.agent, goal=self.goal, parent_run_id=parent)
@@ -56,12 +59,15 @@ class Run:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._leave()
+        if self._borrowed:
+            return
         with _not_hiding(error):
             self.backend.end_run(self.run_id, status=_status(error), error=_text(error))
 
     async def __aenter__(self) -> Self:
         if self.run_id:
-            self.goal = await self.backend.ajoin_run(self.run_id, agent=self.agent)
+            goal = await self.backend.ajoin_run(self.run_id, agent=self.agent)
+            await asyncio.to_thread(self._joined, goal)
         else:
             parent = self._parent()
             self.run_id = await self.backend.astart_run(
@@ -74,6 +80,8 @@ class Run:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._leave()
+        if self._borrowed:
+            return
         with _not_hiding(error):
             await self.backend.aend_run(self.run_id, status=_status(error), error=_text(error))
 
@@ -125,6 +133,12 @@ class Run:
     def _parent() -> str:
         outer = current_run.get()
         return outer.run_id if outer is not None else ""
+
+    def _joined(self, goal: str) -> None:
+        """A run has one goal: that of a part of a borrowed one becomes a remark."""
+        if self._borrowed and self.goal and self.goal != goal:
+            self.note(f"goal: {self.goal}")
+        self.goal = goal
 
     def _leave(self) -> None:
         if self._token is not None:
