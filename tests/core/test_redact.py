@@ -17,7 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearance.core.model import Transform
-from clearance.core.redact import clean_text, stored, transformed
+from clearance.core.model.patterns import NAMED
+from clearance.core.redact import clean_text, restorations, stored, transformed
+from clearance.core.redact.text import scrubbed
 from clearance.errors import ConfigurationError
 
 # Put together at run time, so that no scanner takes this file for a leak.
@@ -344,3 +346,48 @@ def test_a_named_tuple_with_something_to_take_out_becomes_its_fields_or_a_list()
 def test_a_pattern_that_nobody_defined_refuses() -> None:
     with pytest.raises(ConfigurationError, match="nobody_knows"):
         redact({}, patterns=("nobody_knows",))
+
+
+RESTORED = Transform(policy="p", patterns=("email", "credit_card"), restore=True)
+
+
+def test_a_placeholder_stands_for_each_value_and_says_which_it_was() -> None:
+    asked = {"messages": ["ann@a.example, bob@b.example", {"to": "ann@a.example"}], "n": 1}
+    kept, changed = transformed(asked, [RESTORED])
+    assert kept == {"messages": ["[email:1], [email:2]", {"to": "[email:1]"}], "n": 1}
+    assert changed == ("messages.0", "messages.1.to")
+    assert restorations(asked, [RESTORED]) == {"[email:1]": "ann@a.example", "[email:2]": "bob@b.example"}
+
+
+def test_a_placeholder_is_none_that_the_text_says_already() -> None:
+    asked = {"a": "ann@a.example", "b": "[email:1] and [email:3], bob@b.example and cid@c.example"}
+    kept, _ = transformed(asked, [RESTORED])
+    assert kept == {"a": "[email:2]", "b": "[email:1] and [email:3], [email:4] and [email:5]"}
+    assert set(restorations(asked, [RESTORED])) == {"[email:2]", "[email:4]", "[email:5]"}
+
+
+def test_a_conversation_that_grows_keeps_its_placeholders() -> None:
+    first = {"messages": ["ann@a.example", "bob@b.example"]}
+    longer = {"messages": [*first["messages"], "cid@c.example", "ann@a.example"]}
+    assert transformed(longer, [RESTORED])[0]["messages"][:2] == transformed(first, [RESTORED])[0]["messages"]
+
+
+def test_what_another_policy_takes_out_for_good_is_not_put_back() -> None:
+    gone = Transform(policy="q", patterns=("email",))
+    kept, _ = transformed({"a": "ann@a.example 4111 1111 1111 1111"}, [RESTORED, gone])
+    assert kept == {"a": "[redacted:email] [credit_card:1]"}
+    assert restorations({"a": "ann@a.example"}, [RESTORED, gone]) == {}
+
+
+@given(
+    st.lists(st.sampled_from(["ann@a.example", "4111111111111111", "[email:1]", "10.0.0.1", " ", "x", "@"]))
+)
+def test_a_text_with_its_values_put_back_is_the_text_it_was(parts: list[str]) -> None:
+    transform = Transform(policy="p", patterns=tuple(NAMED), restore=True)
+    asked = {"a": " ".join(parts)}
+    kept, _ = transformed(asked, [transform])
+    text = kept["a"]
+    assert scrubbed(text, tuple(NAMED)) == text, "something is left that a pattern finds"
+    for placeholder, value in restorations(asked, [transform]).items():
+        text = text.replace(placeholder, value)
+    assert text == asked["a"]

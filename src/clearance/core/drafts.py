@@ -58,6 +58,7 @@ class ActionBody(Progress, frozen=True, kw_only=True, omit_defaults=True):
     door: str
     decision: Decision
     parent_id: str = ""
+    takes_up: bool = False  # `parent_id` is what a model proposed; both are one action
 
 
 _NOTHING_YET = Progress()
@@ -120,6 +121,7 @@ def action(
         door=context.door,
         decision=decision,
         parent_id=context.parent_id,
+        takes_up=bool(context.takes_up) and kind is RecordKind.INTENT,
         redacted=progress.redacted,
         approved_by=progress.approved_by,
         radius=tuple(redact.stored_radius(radius) for radius in progress.radius),

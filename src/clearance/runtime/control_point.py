@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -30,27 +29,24 @@ from clearance.core.model import (
     Principal,
     Reason,
     Record,
-    RecordKind,
     Request,
     ResultRules,
 )
 from clearance.core.normalize import normalize
 from clearance.core.policy import PolicySet
 from clearance.core.policy.posture import stopping
-from clearance.errors import ClearanceError, ConflictError, ForbiddenError, NotFoundError, RequestError
+from clearance.errors import ForbiddenError, NotFoundError, RequestError
 from clearance.ports import Journal, Target
 from clearance.runtime.mediator import AsyncAppend, Clock, Mediator
 from clearance.runtime.memory import Memory
 from clearance.runtime.names import NewId, snapshot_of
+from clearance.runtime.open_actions import OpenActions
 from clearance.runtime.policy_book import PolicyBook
-from clearance.runtime.recent import Recent
+from clearance.runtime.proposals import Proposals
 from clearance.runtime.results import Results
 from clearance.runtime.runs import Run, Runs
 from clearance.runtime.standing import Standing
 from clearance.runtime.systems import Systems
-
-_OPEN_KEPT = 4_096  # cleared actions whose report needs no look-up in the journal
-_OPEN_ENDED = frozenset({OutcomeStatus.UNKNOWN, OutcomeStatus.NOT_REPORTED})
 
 
 class _Asked(NamedTuple):
@@ -103,9 +99,9 @@ class ControlPoint:
             new_id=new_id,
             seen=None if standing.registry is None else standing.registry.seen,
         )
-        self._open: Recent[Draft] = Recent(_OPEN_KEPT)
-        self._results = Results(policies, self.runs, self._intent_of)
-        self._unsettled: Recent[tuple[str, ...]] = Recent(_OPEN_KEPT)
+        self._proposals = Proposals()
+        self._open = OpenActions(journal, self.systems)
+        self._results = Results(policies, self.runs, self._open.intent)
 
     def clear(
         self, call: ActionCall, principal: Principal, *, door: str, target: Target | None = None
@@ -186,16 +182,11 @@ class ControlPoint:
 
     def has_saved(self, action_id: str) -> bool:
         """Whether state was saved for an open action, so that `settle` has something to do."""
-        return self._unsettled.get(action_id) is not None
+        return self._open.has_saved(action_id)
 
     def settle(self, action_id: str) -> None:
-        """Let the systems that saved state for an action note how it left them. Before its outcome is told.
-
-        A system that cannot be reached leaves the snapshot unsettled: its undo will tell fewer changes apart.
-        """
-        for name in self._unsettled.pop(action_id) or ():
-            with suppress(ClearanceError):
-                self.systems.system(name).settle(snapshot_of(action_id))
+        """Let the systems that saved state for it note how it left them. Before its outcome is told."""
+        self._open.settle(action_id)
 
     def outcome_draft(
         self,
@@ -212,9 +203,10 @@ class ControlPoint:
 
         `measured` are facts that were reserved, as they came out: a door's word, never a remote caller's.
         """
-        intent: Draft | Record = self._open.pop(action_id) or self._unreported(action_id)
+        intent = self._open.unreported(action_id)
         if agent and intent.agent != agent:
             raise ForbiddenError("This action belongs to another agent.")
+        self._open.forget_restorations(action_id)
         if measured:
             self._mediator.settled(action_id, measured)
         if self._breakers is not None and (tripped := self._breakers.ended(action_id, report.status.value)):
@@ -224,6 +216,13 @@ class ControlPoint:
             report.status, result=report.result, error=report.error, measured=measured, judged=judged
         )
         return drafts.outcome(intent, at=self._clock(), status=report.status, told=told)
+
+    def restorations(self, action_id: str) -> Mapping[str, str]:
+        """Which value each placeholder in a cleared call stands for; until its outcome is told.
+
+        For the door that shows the answer to the agent whose values these are. Never stored, never sent on.
+        """
+        return self._open.restorations(action_id)
 
     def result_rules(self, action_id: str) -> ResultRules:
         """What to watch for while the result of a cleared action flows. Raises NotFoundError, StoreError."""
@@ -236,6 +235,10 @@ class ControlPoint:
         """
         return self._results.judge(action_id, result)
 
+    def proposal_run(self, call: ActionCall, principal: Principal) -> str:
+        """The run in which a model proposed this call, for one that names no run; "" if none or several."""
+        return self._proposals.run_of(call, principal.agent, at=self._clock().timestamp())
+
     def known_as(self, principal: Principal) -> Principal:
         """With what the registry says of it."""
         return principal if self._registry is None else self._registry.known(principal)
@@ -244,22 +247,9 @@ class ControlPoint:
         """Why an action that runs already has to end; None: it may go on. Raises StoreError."""
         return stopping(self.known_as(principal), call.action, self._posture(), at=self._clock())
 
-    def _intent_of(self, action_id: str) -> Draft | Record:
-        return self._open.get(action_id) or self.intent(action_id)
-
     def intent(self, action_id: str) -> Record:
         """The record that a cleared action was written with before it ran. Raises NotFoundError."""
-        for record in self.journal.action(action_id):
-            if record.kind is RecordKind.INTENT:
-                return record
-        raise NotFoundError("No action of this id was ever cleared.")
-
-    def _unreported(self, action_id: str) -> Record:
-        intent = self.intent(action_id)
-        for record in self.journal.action(action_id):
-            if record.kind is RecordKind.OUTCOME and OutcomeStatus(record.status) not in _OPEN_ENDED:
-                raise ConflictError("The outcome of this action is already recorded.")
-        return intent
+        return self._open.stored_intent(action_id)
 
     def _held(self, call: ActionCall, principal: Principal) -> _Held:
         """The hold that a call takes up, or names, and why it cannot go on from there."""
@@ -303,13 +293,17 @@ class ControlPoint:
         """What goes on from a hold is the held action; what cannot is refused as an action of its own."""
         policies, (hold, ending) = self.policies.current(), held
         goes_on = hold is not None and ending is None
+        at = self._clock()
+        takes_up = self._proposals.take(call, principal.agent, run.run_id, door=door, at=at.timestamp())
+        cannot = hold.action_id if hold is not None and not goes_on else ""
         context = Context(
             run_id=run.run_id,
             action_id=hold.action_id if hold is not None and goes_on else self._new_id("act"),
-            at=self._clock(),
+            at=at,
             goal=run.goal,
             door=door,
-            parent_id=call.parent_id or (hold.action_id if hold is not None and not goes_on else ""),
+            takes_up=takes_up,
+            parent_id=takes_up or call.parent_id or cannot,
             honours=call.honours,
             call_hash=call_hash(call, principal),
             already_recorded=already_recorded,
@@ -335,10 +329,8 @@ class ControlPoint:
     def _answer(self, mediation: Mediation) -> CheckResult:
         assert mediation.decision is not None
         context = mediation.request.context
-        if mediation.intent is not None and not mediation.refused:
-            self._open.put(context.action_id, mediation.intent)
-            if mediation.saved:
-                self._unsettled.put(context.action_id, tuple(saved.system for saved in mediation.saved))
+        self._open.put(mediation)
+        self._proposals.decided(mediation)
         return CheckResult(
             action_id=context.action_id,
             run_id=context.run_id,

@@ -189,6 +189,12 @@ def request_of(record: Draft | Record) -> Request:
             arguments=body.arguments if isinstance(body.arguments, dict) else {},
         ),
         resources=body.resources,
-        context=Context(run_id=record.run_id, action_id=record.action_id, at=record.at, door=body.door),
+        context=Context(
+            run_id=record.run_id,
+            action_id=record.action_id,
+            at=record.at,
+            door=body.door,
+            takes_up=body.parent_id if body.takes_up else "",
+        ),
         facts=body.facts,
     )

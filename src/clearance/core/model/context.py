@@ -15,6 +15,7 @@ class Context(Struct, frozen=True, kw_only=True):
     `systems` names the configured systems that the action touches: there it is counted before it is decided.
     `call_hash` is of the call as it came, and of who sent it; empty where it cannot be told by a hash.
     `already_recorded` is how many of a model call's first messages the run's trace holds already.
+    `takes_up` is the action that a model proposed and that this one carries out: it counts once.
     """
 
     run_id: str
@@ -27,3 +28,4 @@ class Context(Struct, frozen=True, kw_only=True):
     systems: tuple[str, ...] = ()
     call_hash: str = ""
     already_recorded: int = 0
+    takes_up: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
@@ -12,8 +12,7 @@ from clearance.core.model import Fact, Operation, Request
 from clearance.core.policy.chain import as_each_of_chain, delegators
 from clearance.core.policy.sums import exactly
 from clearance.core.policy.view import Scope, View
-from clearance.core.policy.watch import Entry
-from clearance.core.policy.windows import Window
+from clearance.core.policy.windows import Count, Distinct, Entry, Last, Total, Window
 
 if TYPE_CHECKING:
     from clearance.core.policy.evaluate import PolicySet
@@ -27,9 +26,18 @@ _ENTRIES_KEPT = 16_384  # actions under way of which it is known what they put w
 class _Put(NamedTuple):
     """What an action put into one window."""
 
-    window: Any
+    window: Window
     entry: Entry
     fact: str
+
+    def take_back(self) -> None:
+        match self.window:
+            case Total():
+                self.window.remove(self.entry.at, self.entry.amount)
+            case Last() | Count():
+                self.window.remove(self.entry.at)
+            case Distinct():
+                pass  # a value that is there already is not counted again
 
 
 _Place = tuple[Scope, str, str]  # a run's or an agent's window for one watch
@@ -62,8 +70,9 @@ class History:
         """Remember a cleared action: in every watch whose match is not FALSE, of this scope or of both.
 
         It counts for its run once, and for every agent of its chain; with `agent`, for that one only. Whose
-        past it is counts as known from here on. Facts that are `measured` already are added up as they came
-        out; whether the action matches is said by those that it was cleared with.
+        past it is counts as known from here on. It counts in place of what it takes up. Facts that are
+        `measured` already are added up as they came out; whether the action matches is said by those that it
+        was cleared with.
         """
         if not self._scopes:
             return
@@ -83,7 +92,7 @@ class History:
         """Add up what came out in place of what was reserved. Once: then it is forgotten what that was."""
         for put in self._put.pop(action_id, {}).values():
             after = exactly(measured.get(put.fact))
-            if after is not None:
+            if after is not None and isinstance(put.window, Total):
                 put.window.change(put.entry.at, before=put.entry.amount, after=after)
 
     def _views(self, request: Request) -> list[View]:
@@ -103,18 +112,27 @@ class History:
         window = windows.get(watch.id)
         if window is None:
             window = windows[watch.id] = watch.make()
+        place = (watch.scope, key, watch.id)
+        proposal = self._put.get(view.request.context.takes_up, {}).pop(place, None)
+        if proposal is not None:
+            proposal.take_back()
         if watch.fact in measured:
             watch.feed(window, _as_measured(view, measured))
             return
         entry = watch.feed(window, view)
         action_id = view.request.context.action_id
-        self._put.setdefault(action_id, {})[watch.scope, key, watch.id] = _Put(window, entry, watch.fact)
+        self._put.setdefault(action_id, {})[place] = _Put(window, entry, watch.fact)
         if len(self._put) > _ENTRIES_KEPT:
             self._put.popitem(last=False)
 
     def windows(self, scope: Scope, key: str) -> Mapping[str, Window]:
         """What is remembered of a run or an agent, by watch id. To be read only."""
         return self._windows.get((scope, key), _NOTHING)
+
+    def proposed(self, action_id: str, scope: Scope, key: str, watch_id: str) -> Entry | None:
+        """What an action put into a window, while it has not been taken up."""
+        put = self._put.get(action_id, {}).get((scope, key, watch_id))
+        return None if put is None else put.entry
 
     def begin(self, scope: Scope, key: str) -> None:
         """Note that this run or agent has no past but what is observed from now on."""

@@ -14,8 +14,8 @@ from clearance.core.policy.reading import Reader
 from clearance.core.policy.sums import distinct_within, sum_within
 from clearance.core.policy.truth import FALSE, TRUE
 from clearance.core.policy.view import Scope, View
-from clearance.core.policy.watch import Compiled, Entry, Parts, bound, read_limit, span
-from clearance.core.policy.windows import Count, Last
+from clearance.core.policy.watch import Compiled, Parts, bound, read_limit, span
+from clearance.core.policy.windows import Count, Entry, Last
 
 MAX_SECONDS = 366 * 24 * 3600
 _KEYS = {
@@ -81,7 +81,11 @@ def _after(parts: Parts, _reader: Reader) -> Compiled:
 
     def test(view: View) -> int:
         window = view.windows(scope).get(watch_id)
-        return TRUE if isinstance(window, Last) and window.is_within(view.now, seconds) else FALSE
+        if not isinstance(window, Last):
+            return FALSE
+        proposed = view.proposed(scope, watch_id)
+        without = None if proposed is None else proposed.at
+        return TRUE if window.is_within(view.now, seconds, without=without) else FALSE
 
     def actual(view: View) -> Any:
         window = view.windows(scope).get(watch_id)
@@ -109,7 +113,11 @@ def _count(parts: Parts, reader: Reader) -> Compiled | None:
         if not truth or not enough:
             return truth
         window = view.windows(scope).get(watch_id)
-        return truth if isinstance(window, Count) and window.is_reached(view.now) else FALSE
+        if not isinstance(window, Count):
+            return FALSE
+        proposed = view.proposed(scope, watch_id)
+        without = None if proposed is None else proposed.at
+        return truth if window.is_reached(view.now, without=without) else FALSE
 
     def actual(view: View) -> Any:
         window = view.windows(scope).get(watch_id)

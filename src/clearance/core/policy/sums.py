@@ -14,8 +14,8 @@ from clearance.core.policy.truth import FALSE, UNKNOWN
 from clearance.core.policy.values import is_path, walk
 from clearance.core.policy.view import View
 from clearance.core.policy.vocabulary import is_fact_name
-from clearance.core.policy.watch import Compiled, Entry, Parts, bound, read_limit, span
-from clearance.core.policy.windows import EXACT, MAX_AMOUNT, Distinct, Total
+from clearance.core.policy.watch import Compiled, Parts, bound, read_limit, span
+from clearance.core.policy.windows import EXACT, MAX_AMOUNT, Distinct, Entry, Total
 
 _LONG = 64  # a longer text is remembered by its hash
 _DISTINCT_OF = ("resource", "tool", "domain")
@@ -43,8 +43,9 @@ def sum_within(parts: Parts, reader: Reader) -> Compiled | None:
         total = present or Decimal(0)
         is_unknown = present is None
         if isinstance(window, Total):
-            total = EXACT.add(total, window.total(view.now))
-            is_unknown = is_unknown or window.is_unknown(view.now)
+            proposed = view.proposed(scope, watch_id)
+            total = EXACT.add(total, window.total(view.now, without=proposed))
+            is_unknown = is_unknown or window.is_unknown(view.now, without=proposed)
         if total > exact or (not is_strict and total == exact):
             return truth
         return UNKNOWN if is_unknown else FALSE

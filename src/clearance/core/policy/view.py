@@ -14,7 +14,7 @@ from clearance.core.policy.chain import chain_names
 
 if TYPE_CHECKING:
     from clearance.core.policy.history import History
-    from clearance.core.policy.windows import Window
+    from clearance.core.policy.windows import Entry, Window
 
 # Kinds whose name holds a destination.
 _OUTBOUND = frozenset({"email", "url"})
@@ -97,6 +97,13 @@ class View:
     def windows(self, scope: Scope) -> Mapping[str, Window]:
         """What is remembered of this run or agent, by watch id."""
         return self._history.windows(scope, self.key_of(scope)) if self._history else {}
+
+    def proposed(self, scope: Scope, watch_id: str) -> Entry | None:
+        """What the proposal that this action takes up put into a window: it is left out, this is the same."""
+        takes_up = self.request.context.takes_up
+        if not takes_up or self._history is None:
+            return None
+        return self._history.proposed(takes_up, scope, self.key_of(scope), watch_id)
 
 
 class Spellings:

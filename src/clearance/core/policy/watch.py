@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
@@ -14,18 +13,11 @@ from clearance.core.policy.problems import ProblemCode
 from clearance.core.policy.reading import Reader
 from clearance.core.policy.truth import Test
 from clearance.core.policy.view import Scope, View
-from clearance.core.policy.windows import Window
+from clearance.core.policy.windows import Entry, Window
 from clearance.core.policy.wording import clipped, rendered
 
 # Bounds the memory of one window: so many times or values are kept per policy and run or agent.
 MAX_COUNTED = 10_000
-
-
-class Entry(Struct, frozen=True):
-    """What one action put into a window: under which time, and which amount where it is added up."""
-
-    at: float
-    amount: Decimal | None = None
 
 
 class Watch(Struct, frozen=True, kw_only=True):

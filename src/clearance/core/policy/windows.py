@@ -13,6 +13,8 @@ from decimal import Context, Decimal
 from math import inf
 from typing import Final
 
+from msgspec import Struct
+
 MAX_BUCKETS: Final = 256
 TALLY_SLOTS: Final = 64
 
@@ -20,6 +22,13 @@ TALLY_SLOTS: Final = 64
 EXACT: Final = Context(prec=1000, traps=[])
 # More than any limit, which is at most the greatest float.
 MAX_AMOUNT: Final = 10**309
+
+
+class Entry(Struct, frozen=True):
+    """What one action put into a window: under which time, and which amount where it is added up."""
+
+    at: float
+    amount: Decimal | None = None
 
 
 class Last:
@@ -148,19 +157,23 @@ class Total:
         else:
             self.change(at, before=amount, after=Decimal(0))
 
-    def counts(self, at: float, now: float) -> bool:
-        """Whether an entry of this time is in the total still."""
-        return at > self._gone_until and bisect_left(self._newest, at) >= self._gone(now)
-
-    def total(self, now: float) -> Decimal:
+    def total(self, now: float, *, without: Entry | None = None) -> Decimal:
+        """`without` leaves one entry out."""
         gone = self._gone(now)
         if gone == len(self._sums):
             return Decimal(0)
-        return EXACT.subtract(self._sums[-1], self._sums[gone - 1] if gone else self._before)
+        total = EXACT.subtract(self._sums[-1], self._sums[gone - 1] if gone else self._before)
+        if without is None or without.amount is None or not self._holds(without.at, gone):
+            return total
+        return EXACT.subtract(total, without.amount)
 
-    def is_unknown(self, now: float, *, without: float | None = None) -> bool:
-        """Whether an amount within the window could not be known; `without` leaves one such entry out."""
-        return self._unknown.is_within(now, self._seconds, without=without)
+    def is_unknown(self, now: float, *, without: Entry | None = None) -> bool:
+        """Whether an amount within the window could not be known; `without` leaves one entry out."""
+        left_out = without.at if without is not None and without.amount is None else None
+        return self._unknown.is_within(now, self._seconds, without=left_out)
+
+    def _holds(self, at: float, gone: int) -> bool:
+        return at > self._gone_until and bisect_left(self._newest, at) >= gone
 
     def __len__(self) -> int:
         return len(self._newest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from typing import Any
@@ -12,6 +12,7 @@ import re2
 
 from clearance.core.model.patterns import NAMED
 
+Mark = Callable[[str], str]  # what stands for a hit
 REDACTED = "[redacted]"
 _MAX_PASSES = 8  # a replacement may make another pattern fit; no text needs more than a few passes
 _DOUBLED = str.maketrans("0123456789", "0246813579")  # twice each digit, its own digits summed
@@ -72,15 +73,21 @@ def scrubbed(text: str, names: Sequence[str]) -> str:
             if not _TESTER[name].Match(text.encode()):
                 continue
             mark = f"[redacted:{name}]"
-            text = (
-                _DIGITS.sub(_without_cards, text) if name == "credit_card" else _PATTERN[name].sub(mark, text)
-            )
+            text = replaced(text, name, lambda _, mark=mark: mark)  # type: ignore[misc]
         if text == before:
             return text
     return REDACTED
 
 
-def _without_cards(run: re.Match[str]) -> str:
+def replaced(text: str, name: str, mark: Mark) -> str:
+    """Every hit of one named pattern, replaced once."""
+    if name == "credit_card":
+        return _DIGITS.sub(lambda run: _without_cards(run, mark), text)
+    made: str = _PATTERN[name].sub(lambda hit: mark(hit[0]), text)
+    return made
+
+
+def _without_cards(run: re.Match[str], mark: Mark) -> str:
     """A run of digits without its card numbers: whole groups of 13 to 19 digits that pass the Luhn test."""
     groups = re.split("([ -])", run[0])  # digits at even places, what separates them between
     luhn = _Luhn("".join(groups[::2]))
@@ -88,7 +95,7 @@ def _without_cards(run: re.Match[str]) -> str:
     start = digits = 0
     while start < len(groups):
         end = _card_end(groups, start, luhn, digits)
-        kept.append("[redacted:credit_card]" if end else groups[start])
+        kept.append(mark("".join(groups[start:end])) if end else groups[start])
         end = max(end, start + 1)
         digits += sum(map(len, groups[start:end:2]))
         kept.extend(groups[end : end + 1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from clearance.core.model import Transform
 from clearance.core.model.patterns import NAMED
 from clearance.core.redact.opening import MAX_DEPTH, MAX_INTEGER, opened
+from clearance.core.redact.placeholders import Placeholders
 from clearance.core.redact.storage import unused
 from clearance.core.redact.text import REDACTED, may_hold, printable, scrubbed
 from clearance.errors import ConfigurationError, Problem
@@ -25,21 +26,43 @@ def transformed(
 
     What stands at `paths` (`customer.email`, `items.*.note`) becomes `[redacted]`; what `patterns` find in a
     text, a key, a number or bytes becomes `[redacted:<pattern>]`. An object that holds something to take out
-    is replaced by its fields. Untouched arguments come back as the same object.
-    Raises ConfigurationError for a pattern that nobody defined.
+    is replaced by its fields. Where a transform restores, a placeholder (`[email:1]`) stands for each value
+    instead; a pattern that another one takes out for good is gone. Untouched arguments come back as the same
+    object. Raises ConfigurationError for a pattern that nobody defined.
     """
-    names = {name for transform in transforms for name in transform.patterns}
-    if unknown := sorted(names - NAMED.keys()):
+    result, changed, _ = _applied(arguments, transforms)
+    return result, changed
+
+
+def restorations(arguments: dict[str, Any], transforms: Sequence[Transform]) -> Mapping[str, str]:
+    """Which value each placeholder stands for in the same arguments, transformed. Never to be stored."""
+    return _applied(arguments, transforms)[2]
+
+
+def _applied(
+    arguments: dict[str, Any], transforms: Sequence[Transform]
+) -> tuple[dict[str, Any], tuple[str, ...], Mapping[str, str]]:
+    taken = {name for transform in transforms for name in transform.patterns if not transform.restore}
+    restored = {name for transform in transforms for name in transform.patterns} - taken
+    if unknown := sorted((taken | restored) - NAMED.keys()):
         raise ConfigurationError([_unknown_pattern(name) for name in unknown])
     result: Any = arguments
     changed: list[str] = []
     for transform in transforms:
         for path in transform.paths:
             result = _without(result, tuple(path.split(".")), (), changed)
-    wanted = tuple(name for name in NAMED if name in names)
-    if wanted and not _is_clean(result, wanted):
-        result = _Scrub(wanted, changed).of(result, ())
-    return result, tuple(dict.fromkeys(changed))
+    names = _ordered(taken)
+    if taken and not _is_clean(result, names):
+        result = _Scrub(lambda text: scrubbed(text, names), changed).of(result, ())
+    placeholders = Placeholders(_ordered(restored))
+    if restored and not _is_clean(result, _ordered(restored)):
+        _Scrub(placeholders.reserve, []).of(result, ())
+        result = _Scrub(placeholders.put_into, changed).of(result, ())
+    return result, tuple(dict.fromkeys(changed)), placeholders.values
+
+
+def _ordered(names: set[str]) -> tuple[str, ...]:
+    return tuple(name for name in NAMED if name in names)
 
 
 def _is_clean(value: Any, names: tuple[str, ...]) -> bool:
@@ -94,10 +117,10 @@ def _without(value: Any, steps: tuple[str, ...], here: tuple[str, ...], changed:
 
 
 class _Scrub:
-    """Takes what patterns find out of any value, and notes where."""
+    """Cleans every text of any value, and notes where that changed something."""
 
-    def __init__(self, names: Sequence[str], changed: list[str]) -> None:
-        self._names = names
+    def __init__(self, clean: Callable[[str], str], changed: list[str]) -> None:
+        self._clean = clean
         self._changed = changed
         self._open: set[int] = set()  # the containers around the value, by identity
         self._done: dict[int, tuple[Any, Any]] = {}  # by identity: the value, kept alive, and its result
@@ -152,7 +175,7 @@ class _Scrub:
 
     def _text(self, text: str, here: tuple[str, ...]) -> str:
         plain = printable(text)
-        clean = scrubbed(plain, self._names)
+        clean = self._clean(plain)
         return text if clean == plain else self._note(clean, here)
 
     def _note(self, result: str, here: tuple[str, ...]) -> str:
