@@ -58,7 +58,7 @@ def _compare(
 ) -> Iterator[Result]:
     def load(seconds: int) -> Load:
         bodies = tuple(_body(index, run) for index, run in enumerate(runs))
-        return Load(PATH, bodies, connections, seconds, authorization)
+        return Load(PATH, bodies, connections, seconds, (("Authorization", authorization),))
 
     measured: dict[Server, list[dict[str, float]]] = {ours: [], peer: []}
     for server in measured:

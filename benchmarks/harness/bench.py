@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,13 @@ class Bench:
 
     def server(self, python: Path, arguments: list[str], environment: dict[str, str] | None = None) -> Server:
         """`python ARGUMENTS --port N` on loopback, until the context is left."""
-        return Server([str(python), "-W", "ignore", *arguments], environment or {}, self._log)
+        return Server(
+            [str(python), "-W", "ignore", *arguments, "--port", "{port}"], environment or {}, self._log
+        )
+
+    def pinned(self, command: Sequence[str], environment: Mapping[str, str], directory: Path) -> Server:
+        """`command`, whose `{port}` is its port, in `directory`, on the first core alone."""
+        return Server(command, environment, self._log, directory=directory, core=0)
 
     @staticmethod
     def peer_name(distribution: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from benchmarks.harness.timing import percentiles
 
+NUMBER = b"@@@@@@@@"  # becomes the number of the request, so that no two are the same
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.I)
 
 
@@ -60,12 +61,13 @@ class Connection(asyncio.Protocol):
         request = self._requests[self._turn % len(self._requests)]
         self._turn += 1
         self._sent = time.perf_counter_ns()
-        self._transport.write(request)
+        self._transport.write(request.replace(NUMBER, b"%08d" % self._turn))
 
 
 async def generate(port: int, load: dict[str, Any]) -> dict[str, float]:
     """The figures that `Server.measure` promises, and `errors`."""
-    requests = [_request(load, body.encode()) for body in load["bodies"]]
+    count = max(len(load["bodies"]), len(load["prefixes"]))
+    requests = [_request(load, index) for index in range(count)]
     start = time.perf_counter()
     deadline = start + load["seconds"]
     loop = asyncio.get_running_loop()
@@ -81,12 +83,12 @@ async def generate(port: int, load: dict[str, Any]) -> dict[str, float]:
     return {"rate": len(taken) / (time.perf_counter() - start), **shares, "errors": errors}
 
 
-def _request(load: dict[str, Any], body: bytes) -> bytes:
-    head = (
-        f"POST {load['path']} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        f"Authorization: {load['authorization']}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+def _request(load: dict[str, Any], index: int) -> bytes:
+    body = load["bodies"][index % len(load["bodies"])].encode()
+    path = load["prefixes"][index % len(load["prefixes"])] + load["path"]
+    headers = "".join(f"{name}: {value}\r\n" for name, value in load["headers"])
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n{headers}"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 if __name__ == "__main__":

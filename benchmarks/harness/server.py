@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self, TextIO
@@ -21,22 +23,36 @@ _WRK_SCRIPT = Path(__file__).with_name("load.lua")
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """POSTs of `bodies` in turns to `path`, one at a time on each of `connections`, for `seconds`."""
+    """POSTs of `bodies` in turns to `path`, one at a time on each of `connections`, for `seconds`.
+
+    With `prefixes` each body goes to the path behind a prefix of its own: `/r/RUN`.
+    """
 
     path: str
     bodies: tuple[str, ...]
     connections: int
     seconds: int
-    authorization: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    prefixes: tuple[str, ...] = ("",)
 
 
 class Server:
-    """Runs while its context is open. The command is told its port by `--port`."""
+    """Runs while its context is open. The command's `{port}` is its port. `core`: it runs on that one alone."""
 
-    def __init__(self, command: list[str], environment: dict[str, str], log: TextIO) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: TextIO,
+        *,
+        directory: Path = ROOT,
+        core: int | None = None,
+    ) -> None:
         self.port = _free_port()
-        self._command = [*command, "--port", str(self.port)]
+        pinned = () if core is None else ("taskset", "-c", str(core))
+        self._command = [part.replace("{port}", str(self.port)) for part in (*pinned, *command)]
         self._environment = environment
+        self._directory = directory
         self._log = log
 
     @property
@@ -47,7 +63,7 @@ class Server:
         """Raises RuntimeError when it does not listen in time."""
         self._process = subprocess.Popen(
             self._command,
-            cwd=ROOT,
+            cwd=self._directory,
             env={**os.environ, **self._environment},
             stdout=self._log,
             stderr=self._log,
@@ -89,10 +105,50 @@ class Server:
         wrk = shutil.which("wrk")
         if not wrk:
             return [sys.executable, "-m", "benchmarks.harness.load", str(self.port), str(request)]
-        lines = [load.authorization, *load.bodies]
+        targets = itertools.cycle(prefix + load.path for prefix in load.prefixes)
+        calls = zip(targets, itertools.islice(itertools.cycle(load.bodies), _calls(load)), strict=False)
+        lines = [*(f"{name}: {value}" for name, value in load.headers), "", *itertools.chain(*calls)]
         request.write_text("\n".join(lines), encoding="utf-8")
         shape = ["-t1", f"-c{load.connections}", f"-d{load.seconds}s", "--timeout", "30s"]
         return [wrk, *shape, "-s", str(_WRK_SCRIPT), self.url + load.path, "--", str(request)]
+
+    def paced(
+        self, requests: Sequence[str], directory: str, *, rate: float, seconds: float
+    ) -> dict[str, float]:
+        """What harness/paced.py measures of requests that begin `rate` times a second."""
+        file = Path(directory, f"paced-{self.port}.json")
+        file.write_text(json.dumps({"requests": list(requests), "rate": rate, "seconds": seconds}))
+        command = [sys.executable, "-m", "benchmarks.harness.paced", str(self.port), str(file)]
+        made = subprocess.run(
+            command, cwd=ROOT, check=True, stdout=subprocess.PIPE, stderr=self._log, text=True
+        )
+        figures: dict[str, float] = json.loads(made.stdout)
+        return figures
+
+    def cpu_seconds(self) -> float:
+        """What it and its children have used so far."""
+        ticks = 0
+        for pid in _family(self._process.pid):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def request_text(load: Load, body: str, prefix: str = "") -> str:
+    """One of a load's requests, as it goes over the wire."""
+    lines = [f"POST {prefix}{load.path} HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json"]
+    lines += [f"{name}: {value}" for name, value in load.headers]
+    return "\r\n".join([*lines, f"Content-Length: {len(body.encode())}", "", body])
+
+
+def _calls(load: Load) -> int:
+    """So many that every body and every prefix has had its turn."""
+    return max(len(load.bodies), len(load.prefixes))
+
+
+def _family(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *itertools.chain.from_iterable(_family(int(child)) for child in children)]
 
 
 def generator_name() -> str:

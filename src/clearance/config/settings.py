@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from msgspec import Struct
 from clearance.config.egress import EgressSettings
 from clearance.config.identity import IdentitySettings, read_identity
 from clearance.config.mcp import McpSettings, read_mcp
-from clearance.config.models import ModelSettings
+from clearance.config.models import ModelSettings, read_models
 from clearance.config.notices import NoticeReceiver
 from clearance.core.policy import Document, parse_yaml
 from clearance.errors import ConfigurationError, PolicyError, Problem
@@ -52,6 +52,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     egress: EgressSettings = EgressSettings()
 
 
+# Whose problems are told one by one; each may also be given as what is read.
+_READ_BY_THEMSELVES: tuple[tuple[str, type[Struct], Callable[..., tuple[Struct, list[Problem]]]], ...] = (
+    ("identity", IdentitySettings, read_identity),
+    ("models", ModelSettings, read_models),
+    ("mcp", McpSettings, read_mcp),
+)
 _ONLY_IN_FILE = frozenset({"systems", "resources", "login", "identity", "notices", "models", "mcp", "egress"})
 _FROM_ENVIRONMENT = {
     f"CLEARANCE_{name.upper()}": name for name in Settings.__struct_fields__ if name not in _ONLY_IN_FILE
@@ -76,19 +82,13 @@ def load_settings(
             values[name] = raw.split(os.pathsep) if name == "policies" else raw
     values.update({name: value for name, value in given.items() if value is not None})
     settings = Settings()
-    identity = values.pop("identity", None)
-    if isinstance(identity, IdentitySettings):
-        settings = msgspec.structs.replace(settings, identity=identity)
-    elif identity is not None:
-        read, found = read_identity(identity, file=str(path))
-        settings = msgspec.structs.replace(settings, identity=read)
-        problems += found
-    mcp = values.pop("mcp", None)
-    if isinstance(mcp, McpSettings):
-        settings = msgspec.structs.replace(settings, mcp=mcp)
-    elif mcp is not None:
-        servers, found = read_mcp(mcp, file=str(path), environment=environment)
-        settings = msgspec.structs.replace(settings, mcp=servers)
+    for name, kind, read in _READ_BY_THEMSELVES:
+        value = values.pop(name, None)
+        found: list[Problem] = []
+        if value is not None and not isinstance(value, kind):
+            value, found = read(value, file=str(path))
+        if value is not None:
+            settings = msgspec.structs.replace(settings, **{name: value})
         problems += found
     for name, value in values.items():
         settings = _with(settings, name, value, str(path), problems)

@@ -9,6 +9,7 @@ from clearance.errors import ClearanceError
 _STATUS = {
     "connect_timeout": HTTPStatus.GATEWAY_TIMEOUT,
     "upstream_timeout": HTTPStatus.GATEWAY_TIMEOUT,
+    "upstream_resting": HTTPStatus.SERVICE_UNAVAILABLE,
     "upstream_too_busy": HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
