@@ -27,6 +27,13 @@ RESPONSES_TOOLS: list[Any] = [
     {"type": "function", "name": name, "parameters": {"type": "object"}, "strict": False} for name in NAMES
 ]
 MESSAGES_TOOLS: list[Any] = [{"name": name, "input_schema": {"type": "object"}} for name in NAMES]
+BUDGET = {
+    "fact": "output_tokens",
+    "match": {"operation": "model_call"},
+    "of": "agent",
+    "seconds": 3600,
+    "exceeds": 100,
+}
 HI: list[Any] = [{"role": "user", "content": "Hi."}]
 POLICIES: list[dict[str, Any]] = [
     {
@@ -499,3 +506,65 @@ def test_a_client_that_goes_away_stops_the_provider(model: ScriptedModel, door: 
         if "went away" in outcome["body"].get("error", ""):
             break
     assert "cancelled: the client went away" in outcome["body"]["error"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_value_that_is_kept_from_the_model_is_put_back_into_its_answer(
+    model: ScriptedModel, door: Server, client: OpenAI, stream: bool
+) -> None:
+    def echo(asked: Any) -> Turn:
+        text = asked.body["messages"][0]["content"]
+        return Turn(text=f"You said: {text}", tool_calls=[("read_file", {"to": text})])
+
+    policy(
+        door,
+        name="keep",
+        rule="redact",
+        at="pre_model_call",
+        condition={},
+        redact={"patterns": ["email"], "restore": True},
+    )
+    model.say(echo)
+    messages: list[Any] = [{"role": "user", "content": "ann@example.com and bob@example.com"}]
+    try:
+        with client.chat.completions.stream(model="scripted-1", messages=messages, tools=TOOLS) as events:
+            message: Any = events.get_final_completion().choices[0].message
+        if not stream:
+            whole = client.chat.completions.create(model="scripted-1", messages=messages, tools=TOOLS)
+            message = whole.choices[0].message
+    finally:
+        model.say(lambda _: Turn(text="Hello."))
+        with door.http(admin=True) as admin:
+            admin.delete("/v1/policies/keep")
+    assert message.content == "You said: ann@example.com and bob@example.com"
+    assert json.loads(message.tool_calls[0].function.arguments) == {
+        "to": "ann@example.com and bob@example.com"
+    }
+    assert b"example.com" not in model.requests[-1].raw
+    outcome = records(door, kind="outcome", operation="model_call")[0]["body"]
+    assert "example.com" not in json.dumps(outcome)
+
+
+def test_a_budget_holds_back_what_a_call_may_cost_and_settles_what_it_did(
+    model: ScriptedModel, door: Server
+) -> None:
+    key = agent_key_of(door, "thrifty")
+    policy(
+        door,
+        name="budget",
+        rule="block",
+        at="pre_model_call",
+        condition={
+            "agent": "thrifty",
+            "sum_within": BUDGET,
+        },
+        message="The budget is spent.",
+    )
+    client = OpenAI(base_url=f"{door.url}/openai/v1", api_key=key, max_retries=0)
+    for _ in range(3):  # each holds back 60 and takes 10
+        model.say(Turn(text="A.", usage=(5, 10)))
+        client.chat.completions.create(model="scripted-1", messages=HI, max_tokens=60)
+    with pytest.raises(openai_sdk.PermissionDeniedError) as refused:
+        client.chat.completions.create(model="scripted-1", messages=HI, max_tokens=71)
+    assert "The budget is spent." in refused.value.message
+    client.chat.completions.create(model="scripted-1", messages=HI, max_tokens=70)

@@ -82,6 +82,10 @@ class Passage:
         """A remark in the run's trace, for what ended before it was an action. Raises StoreError."""
         await self._writer.append([self.point.runs.note_draft(run, text)], Durability.PROCESS)
 
+    def restorations(self, action_id: str) -> Mapping[str, str]:
+        """Which value each placeholder in a cleared call stands for; until its outcome is told."""
+        return self.point.restorations(action_id)
+
     def result_rules(self, action_id: str) -> ResultRules:
         """What to watch for while the result of a cleared action flows."""
         return self.point.result_rules(action_id)

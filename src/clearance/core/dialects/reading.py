@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from clearance.errors import RequestError
 
 # Every provider writes its members like this. Servers that read JSON regardless of case (Go's do) would take
 # `Model` for `model`, and not the one that was judged.
-_MEMBER = re.compile(r"[a-z0-9_]+").fullmatch
+_MEMBER = re.compile(r"[a-z0-9_]+")
 _MORE_MODELS = ("models", "fallbacks")
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 
@@ -43,11 +44,16 @@ def counted(body: Mapping[str, Any], *names: str) -> int | None:
     return max(found, default=None)
 
 
+@lru_cache(maxsize=1_024)
+def _is_plain(name: str) -> bool:
+    return _MEMBER.fullmatch(name) is not None
+
+
 def plainly_named(objects: Iterable[Mapping[str, Any]]) -> None:
     """Raises RequestError for a member that some server may read as another."""
     for one in objects:
         for name in one:
-            if not _MEMBER(name):
+            if not _is_plain(name):
                 message = "A member's name is not written in small letters; servers may read it as another."
                 raise RequestError(message, reason="unknown_field")
 

@@ -22,7 +22,20 @@ from clearance.core.streams.reading import (
 from clearance.core.streams.sse import written
 
 _ENCODER = msgspec.json.Encoder()
-_CHUNK = frozenset({"id", "object", "created", "model", "choices", "usage", "service_tier", "error"})
+_CHUNK = frozenset(
+    {
+        "id",
+        "object",
+        "created",
+        "model",
+        "choices",
+        "usage",
+        "service_tier",
+        "system_fingerprint",
+        "obfuscation",
+        "error",
+    }
+)
 _CHOICE = frozenset({"index", "delta", "finish_reason", "logprobs"})
 # What servers add to a choice that is no text of the answer.
 _ADDED = frozenset(
@@ -156,6 +169,8 @@ class Chat(Form):
             self._finished(entry, at, choice, finish)
 
     def _known_members(self, value: dict[str, Any]) -> None:
+        if _CHOICE.issuperset(value):
+            return
         plainly_named(value, _CHOICE)
         for name in value.keys() - _CHOICE - _ADDED:
             if isinstance(value[name], str | dict | list):

@@ -98,8 +98,13 @@ class Flow:
     def _look(self) -> None:
         self._gather()
         whole = self._before + self._pending
-        upto = self._scrub.held_from(whole) - len(self._before)
-        self._let_go(max(0, upto))
+        is_hit = self._scrub.hits(whole)
+        upto = max(0, self._scrub.held_from(whole, is_hit=is_hit) - len(self._before))
+        if is_hit:
+            self._let_go(upto)
+        elif upto:
+            count, end = self._pieces_until(upto)
+            self._show(count, self._pending[:end], self._pending[:end])
         self._look_at = self._length + self._length // 8 if self._length >= _EAGER else 0
 
     def _let_go(self, upto: int) -> None:

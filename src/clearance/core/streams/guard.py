@@ -132,9 +132,12 @@ class StreamGuard:
                 raise BrokenStreamError("upstream_error", self._form.upstream_error)
         if self._is_whole:
             entry.holds += 1
-        self._line.append(entry)
-        self._held += len(event.raw)
-        self._release()
+        if self._line or entry.holds:
+            self._line.append(entry)
+            self._held += len(event.raw)
+            self._release()
+        else:
+            self._out.append(self._form.sent(entry))
 
     def _value(self, data: bytes) -> dict[str, Any] | None:
         if data == _DONE and self._dialect is Dialect.CHAT:

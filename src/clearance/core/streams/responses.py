@@ -31,7 +31,24 @@ from clearance.core.streams.scrub import Scrub
 from clearance.core.streams.sse import written
 
 _EVENT = frozenset(
-    {"type", "response", "item", "part", "delta", "text", "refusal", "arguments", "input", "output_index"}
+    {
+        "type",
+        "sequence_number",
+        "response",
+        "item",
+        "item_id",
+        "output_index",
+        "content_index",
+        "summary_index",
+        "part",
+        "delta",
+        "text",
+        "refusal",
+        "arguments",
+        "input",
+        "logprobs",
+        "obfuscation",
+    }
 )
 _BEGINNINGS = frozenset({"response.created", "response.queued", "response.in_progress"})
 _ENDS = frozenset({"response.completed", "response.incomplete"})

@@ -7,7 +7,7 @@ that it is one or is none. No match of any length is shown in part; the bound is
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -44,18 +44,27 @@ class _Patterns:
     """Compiled once for each set of names."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
-        sources = list(chain.from_iterable(_WHOLE_RUNS.get(name, NAMED[name]) for name in names))
+        sources = list(chain.from_iterable(NAMED[name] for name in names))
+        begun = list(chain.from_iterable(_WHOLE_RUNS.get(name, NAMED[name]) for name in names))
         lazy = [source.replace(r"|\z", "") for source in sources if _LAZY in source]
         self.names = names
-        self.any = _compiled(sources)
+        self.each = [_compiled(_WHOLE_RUNS.get(name, NAMED[name])) for name in names]
+        self.found = _searched(sources)
         self.closed = _compiled(lazy) if lazy else None
-        self.begun = re2.compile(f"(?:{'|'.join(map(beginnings, sources))})\\z")
-        loose = [source.removeprefix(r"\b") for source in sources]
-        self.in_json = _compiled(loose)
+        self.begun = re2.compile(f"(?:{'|'.join(map(beginnings, begun))})\\z".encode())
+        self.in_json = _searched([source.removeprefix(r"\b") for source in sources])
 
 
-def _compiled(sources: list[str]) -> Any:
+def _compiled(sources: Sequence[str]) -> Any:
     return re2.compile("|".join(f"(?:{source})" for source in sources))
+
+
+def _searched(sources: Sequence[str]) -> Any:
+    """Tells whether there is a match, not where; several times as fast."""
+    found = re2.Set.SearchSet()
+    found.Add("|".join(f"(?:{source})" for source in sources))
+    found.Compile()
+    return found
 
 
 @cache
@@ -79,19 +88,31 @@ class Scrub:
             self._longest = len(longest_first[0])
         self.is_active = bool(names or restore)
 
-    def held_from(self, text: str) -> int:
+    def hits(self, text: str) -> bool:
+        """False only where nothing in the text is to be changed, as it is."""
+        if self._patterns is not None and self._patterns.found.Match(text) is not None:
+            return True
+        return self._placeholder is not None and self._placeholder.search(text) is not None
+
+    def held_from(self, text: str, *, is_hit: bool) -> int:
         """Where something begins that more text could still change; the length of the text if nowhere."""
         at = len(text)
         if self._patterns is not None:
-            seen = text
-            if self._patterns.closed is not None and self._patterns.closed.search(text) is not None:
-                seen = self._patterns.closed.sub(_blanked, text)
-            if (found := self._patterns.begun.search(seen)) is not None:
-                at = found.start()
+            raw = (self._unclosed(text) if is_hit else text).encode()
+            found = self._patterns.begun.search(raw)  # over bytes it costs a quarter
+            at = found.start() if found is not None else len(raw)
+            if len(raw) > len(text):
+                at = len(raw[:at].decode())
         for start in range(max(0, len(text) - self._longest + 1), at):
             if text[start:] in self._begun:
                 return start
         return at
+
+    def _unclosed(self, text: str) -> str:
+        """Without what is whole already, though its pattern would go on."""
+        assert self._patterns is not None
+        closed = self._patterns.closed
+        return text if closed is None else str(closed.sub(_blanked, text))
 
     def uncut(self, text: str, upto: int) -> int:
         """The greatest place up to `upto` that lies within nothing to be changed."""
@@ -102,8 +123,8 @@ class Scrub:
 
     def _spans(self, text: str) -> list[tuple[int, int]]:
         spans: list[tuple[int, int]] = []
-        if self._patterns is not None and self._patterns.any.search(text) is not None:
-            spans += [found.span() for found in self._patterns.any.finditer(text)]
+        for pattern in self._patterns.each if self._patterns is not None else ():
+            spans += [found.span() for found in pattern.finditer(text)]
         if self._placeholder is not None:
             spans += [found.span() for found in self._placeholder.finditer(text)]
         return spans
@@ -141,7 +162,7 @@ class Scrub:
         """False only where JSON text holds nothing to be changed. One pass, cheap."""
         if _ESCAPED.search(data) is not None:
             return True
-        if self._patterns is not None and self._patterns.in_json.search(data) is not None:
+        if self._patterns is not None and self._patterns.in_json.Match(data) is not None:
             return True
         return self._placeholder is not None and self._placeholder.search(data.decode()) is not None
 

@@ -28,6 +28,10 @@ class Event:
         self.raw = raw
         self.name: str | None = None
         self.data: bytes | None = None
+        if raw.startswith(b"data: ") and raw.find(b"\n") == len(raw) - 2:  # nearly all are
+            self.data = raw[6:-2]
+            return
+        raw.decode()
         for line in raw.splitlines():
             if line and not line.startswith(b":"):
                 self._field(line)
@@ -61,6 +65,7 @@ class Events:
         self._rest = bytearray()
         self._searched = 0
         self._begun = False
+        self._has_returns = False
 
     @property
     def rest(self) -> int:
@@ -70,16 +75,27 @@ class Events:
     def feed(self, chunk: bytes) -> list[Event]:
         """Raises BrokenStreamError."""
         self._rest += chunk
+        self._has_returns = self._has_returns or b"\r" in chunk
         found: list[Event] = []
         start = 0
-        while blank := _BLANK.search(self._rest, self._searched):
-            found.append(self._event(bytes(self._rest[start : blank.end()])))
-            start = self._searched = blank.end()
+        while (end := self._blank_line()) > 0:
+            found.append(self._event(bytes(self._rest[start:end])))
+            start = self._searched = end
         del self._rest[:start]
         if len(self._rest) > MOST_EVENT:
             raise BrokenStreamError("too_much_held", "An event of the upstream's stream is too large.")
         self._searched = max(0, len(self._rest) - 3)
         return found
+
+    def _blank_line(self) -> int:
+        """Where the next event ends; 0 where it does not yet."""
+        if not self._has_returns:
+            at = self._rest.find(b"\n\n", self._searched)
+            return at + 2 if at >= 0 else 0
+        blank = _BLANK.search(self._rest, self._searched)
+        if blank is None or (blank.end() == len(self._rest) and self._rest.endswith(b"\r")):
+            return 0  # a line feed may follow, which belongs to it
+        return blank.end()
 
     def last(self) -> list[Event]:
         """The stream is over: an event whose lines are whole, and that only misses its blank line."""
@@ -91,7 +107,6 @@ class Events:
 
     def _event(self, raw: bytes) -> Event:
         try:
-            raw.decode()
             if self._begun:
                 return Event(raw)
             self._begun = True

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from clearance.core.dialects.answer import Answer
-from clearance.core.dialects.ruling import Allowed, Ruling
+from clearance.core.dialects.ruling import Allowed, AllowedWith, Ruling
 from clearance.core.dialects.turns import spoken
 from clearance.core.dialects.wire import FORMS, WireForm
 from clearance.core.model import Judged, OutcomeReport, OutcomeStatus
+from clearance.core.streams.scrub import Scrub
 from clearance.gateway.body import decode
 from clearance.gateway.model_proxy.call import Call, Parts, close
 from clearance.gateway.model_proxy.outcome import Said, recorded
@@ -29,12 +30,18 @@ async def answer_of(parts: Parts, call: Call, upstream: str, raw: bytes) -> byte
     form = FORMS[call.asked.place.dialect]
     body: dict[str, Any] = decode(raw, dict)
     answer = form.read_answer(body)
+    kept_back = Scrub((), parts.passage.restorations(call.check.action_id))
     judged, changed = await _judged_texts(parts, call, form, body, upstream, answer)
-    rulings, proposals = await rule_all(parts, call, answer)
+    if kept_back.is_active:
+        form.rule(body, [AllowedWith(kept_back.restored_json(one.arguments)) for one in answer.tool_calls])
+        answer, changed = form.read_answer(body), True
+    rulings, proposals = await _rule_all(parts, call, answer)
     if any(not isinstance(one, Allowed) for one in rulings):
         form.rule(body, rulings)
         changed = True
     answer = form.read_answer(body) if changed else answer
+    for holder, name in form.slots(body) if kept_back.is_active else ():  # no record holds what was put back
+        holder[name] = kept_back.restored(holder[name])
     await record(parts, call, said_by(call, answer, upstream, proposals), judged)
     return _ENCODER.encode(body) if changed else raw
 
@@ -58,7 +65,7 @@ async def _judged_texts(
         return None, False
     slots = form.slots(body)
     texts = [holder[name] for holder, name in slots]
-    judged = parts.passage.judge_result(call.check.action_id, {"texts": texts})
+    judged = judge_texts(parts, call, texts)
     if judged.withheld:
         nothing = Answer(id=answer.id, model=answer.model, finish=answer.finish, usage=answer.usage)
         await record(parts, call, Said(answer=nothing, upstream=upstream), judged)
@@ -68,7 +75,12 @@ async def _judged_texts(
     return judged, bool(judged.redacted)
 
 
-async def rule_all(parts: Parts, call: Call, answer: Answer) -> tuple[list[Ruling], list[Proposal]]:
+def judge_texts(parts: Parts, call: Call, texts: Sequence[str]) -> Judged:
+    """What policies say of an answer's texts: `result.texts.*` to their conditions."""
+    return parts.passage.judge_result(call.check.action_id, {"texts": list(texts)})
+
+
+async def _rule_all(parts: Parts, call: Call, answer: Answer) -> tuple[list[Ruling], list[Proposal]]:
     """Every tool call, cleared one after the other: rules that count see them in the model's order."""
     rulings, proposals = [], []
     for asked_for in answer.tool_calls:

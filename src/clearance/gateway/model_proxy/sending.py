@@ -9,7 +9,9 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from clearance.config.models import Upstream
+from clearance.config.settings import FILE
 from clearance.core.dialects.answer import Dialect
+from clearance.errors import ConfigurationError, Problem
 from clearance.gateway.model_proxy.headers import Header
 from clearance.gateway.model_proxy.places import Place
 from clearance.gateway.model_proxy.refusal import ProxyError
@@ -26,7 +28,11 @@ class Sender:
     """Knows the providers' keys; gives them to nobody but the provider."""
 
     def __init__(self, upstreams: Mapping[str, Upstream]) -> None:
-        self._keys = {name: _key_of(upstream) for name, upstream in upstreams.items()}
+        """Raises ConfigurationError with every key that cannot be read."""
+        problems: list[Problem] = []
+        self._keys = {name: _key_of(name, upstream, problems) for name, upstream in upstreams.items()}
+        if problems:
+            raise ConfigurationError(problems)
         self._origins = {name: Origin.of(upstream.base_url) for name, upstream in upstreams.items()}
 
     def maker(
@@ -89,7 +95,20 @@ def _named(word: str) -> str:
     return word
 
 
-def _key_of(upstream: Upstream) -> str:
+def _key_of(name: str, upstream: Upstream, problems: list[Problem]) -> str:
+    """Empty where the upstream needs none."""
     if upstream.key_file:
-        return Path(upstream.key_file).read_text(encoding="utf-8").strip()
-    return os.environ.get(upstream.key_env, "") if upstream.key_env else ""
+        try:
+            key = Path(upstream.key_file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            message = f"`models.upstreams.{name}.key_file` cannot be read ({type(error).__name__})"
+            problems.append(Problem("unreadable", message, FILE))
+            return ""
+    else:
+        key = os.environ.get(upstream.key_env, "").strip()
+    if not key and (upstream.key_file or upstream.key_env):
+        message = f"`models.upstreams.{name}` has no key: {upstream.key_file or upstream.key_env} is empty"
+        problems.append(Problem("missing_key", message, FILE))
+    if not key.isascii() or not key.isprintable():
+        problems.append(Problem("bad_key", f"`models.upstreams.{name}` has a key that no header holds", FILE))
+    return key

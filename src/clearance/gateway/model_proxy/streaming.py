@@ -10,13 +10,15 @@ from http import HTTPStatus
 from time import monotonic
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from clearance.core.dialects.errors import error_event
 from clearance.core.dialects.ruling import Allowed, Refused
-from clearance.core.model import ActionCall, Judged, Operation, OutcomeReport, OutcomeStatus
+from clearance.core.model import ActionCall, Operation, OutcomeReport, OutcomeStatus
 from clearance.core.streams import AskText, AskTool, Fail, Forward, Rewritten, Step, StreamGuard, TextRuling
 from clearance.errors import ClearanceError
 from clearance.gateway.doors import Send
-from clearance.gateway.model_proxy.answering import record, said_by
+from clearance.gateway.model_proxy.answering import judge_texts, record, said_by
 from clearance.gateway.model_proxy.call import Call, Parts, close
 from clearance.gateway.model_proxy.departure import ClientGone
 from clearance.gateway.model_proxy.headers import to_client
@@ -37,10 +39,13 @@ class Streaming:
         self._upstream = upstream
         self._send = send
         self._proposals: list[Proposal] = []
-        self._judged: Judged | None = None
         self._looked = monotonic()
-        rules = parts.passage.result_rules(call.check.action_id)
-        self._guard = StreamGuard(call.asked.place.dialect, rules)
+        self._rules = parts.passage.result_rules(call.check.action_id)
+        self._guard = StreamGuard(
+            call.asked.place.dialect,
+            self._rules,
+            restore=parts.passage.restorations(call.check.action_id),
+        )
 
     async def run(self, response: Response) -> None:
         """Raises ClientGone. Whatever else goes wrong from here on is told within the stream."""
@@ -105,15 +110,20 @@ class Streaming:
             data.clear()
 
     def _judge(self, texts: tuple[str, ...]) -> TextRuling:
-        judged = self._parts.passage.judge_result(self._call.check.action_id, {"texts": list(texts)})
-        self._judged = judged
+        judged = judge_texts(self._parts, self._call, texts)
         if judged.withheld:
             return Refused(f"Clearance withheld the answer: {judged.reason}")
         return Rewritten(tuple(judged.value["texts"])) if judged.redacted else Allowed()
 
     async def _record(self) -> None:
-        said = said_by(self._call, self._guard.answer, self._upstream, self._proposals)
-        await record(self._parts, self._call, said, self._judged)
+        """The guard tells what the model said; what is kept of it is what policies let the client see."""
+        answer, judged = self._guard.answer, None
+        if self._rules.patterns or self._rules.whole:
+            judged = judge_texts(self._parts, self._call, answer.texts)
+            texts = () if judged.withheld else tuple(judged.value["texts"])
+            answer = replace(answer, texts=texts, refusals=() if judged.withheld else answer.refusals)
+        said = said_by(self._call, answer, self._upstream, self._proposals)
+        await record(self._parts, self._call, said, judged)
 
     def _look(self) -> None:
         """Raises UpstreamError once somebody has pulled the brake: what flows ends."""
