@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -60,28 +60,28 @@ class StreamGuard:
 
     def feed(self, chunk: bytes) -> list[Step]:
         """The next bytes of the upstream, split anywhere."""
-        return self._steps(lambda: self._take(chunk))
+        return self._steps(self._take, chunk)
 
     def decided(self, call: ToolCall, ruling: Ruling) -> list[Step]:
         """What was decided of a call that was asked for. Raises ValueError for any other."""
-        return self._steps(lambda: self._form.decide(call, ruling))
+        return self._steps(self._form.decide, call, ruling)
 
     def judged(self, ruling: TextRuling) -> list[Step]:
         """What was decided of the texts. Raises ValueError where they were not asked for."""
         if not self._asks_text:
             raise ValueError("no text waits for a judgement")
         self._asks_text = False
-        return self._steps(lambda: self._judge(ruling))
+        return self._steps(self._judge, ruling)
 
     def end(self) -> list[Step]:
         """The upstream's body is over. Calls and texts that were asked for may still be decided."""
         return self._steps(self._finish)
 
-    def _steps(self, act: Any) -> list[Step]:
+    def _steps(self, act: Callable[..., None], *given: Any) -> list[Step]:
         if self._is_failed:
             return []
         try:
-            act()
+            act(*given)
             self._release()
         except BrokenStreamError as broken:
             return self._failed(broken)

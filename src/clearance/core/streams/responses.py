@@ -350,7 +350,9 @@ class Responses(Form):
         ]
 
     def error(self, code: str, message: str) -> bytes:
-        value = {"type": "error", "code": code, "message": message, "param": None}
+        """Documented flat, sent nested, and only the nested form is raised by OpenAI's client: both."""
+        error = {"code": code, "message": message, "param": None}
+        value = {"type": "error", **error, "error": {"type": "server_error", **error}}
         return written({**value, "sequence_number": self._number}, named=True)
 
     def withheld(self, message: str) -> list[dict[str, Any]]:

@@ -74,6 +74,8 @@ class Events:
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Raises BrokenStreamError."""
+        if self._begun and not self._rest and not self._has_returns and _is_one_event(chunk):
+            return [self._event(chunk)]
         self._rest += chunk
         self._has_returns = self._has_returns or b"\r" in chunk
         found: list[Event] = []
@@ -115,3 +117,8 @@ class Events:
             return event
         except UnicodeDecodeError:
             raise malformed("The upstream's stream is not UTF-8.") from None
+
+
+def _is_one_event(chunk: bytes) -> bool:
+    """Upstreams write event by event, and most reads bring just one: it needs no buffer."""
+    return 0 < chunk.find(b"\n\n") == len(chunk) - 2 and b"\r" not in chunk
