@@ -12,7 +12,7 @@ import httpx
 import httpx2
 import pytest
 import yaml
-from mcp import Client
+from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CreateMessageResult, ElicitResult, TextContent
 
@@ -410,3 +410,37 @@ async def test_a_client_that_goes_away_is_recorded(server: Server, tools: Tools)
         records = http.get("/v1/records?limit=10").json()["records"]
     ended = next(one for one in records if one["kind"] == "outcome" and one["tool"] == "demo__sleep")
     assert ended["status"] == "unknown"
+
+
+@pytest.fixture(scope="module")
+def all_of_them(tmp_path_factory: pytest.TempPathFactory, tools: Tools) -> Iterator[Server]:
+    """Two servers, behind one address."""
+    directory = tmp_path_factory.mktemp("all")
+    made = make_server(directory / "store")
+    made.directory = directory
+    with mcp_tools(directory) as second:
+        servers = {"demo": {"url": tools.url}, "two": {"url": second.url}}
+        (directory / "clearance.yaml").write_text(yaml.safe_dump({"mcp": {"servers": servers}}))
+        made.start()
+        with made.http(admin=True) as admin:
+            number = admin.get("/v1/policies").json()["number"]
+            admin.put("/v1/policies", json={"document": POLICIES, "expected": number})
+        yield made
+        made.stop()
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_all_servers_are_behind_one_address(all_of_them: Server, era: str) -> None:
+    async with connected(all_of_them, era, "") as client:
+        names = {tool.name for tool in (await client.list_tools()).tools}
+        assert {"demo__echo", "two__echo", "two__delete_file"} <= names
+        assert "demo__delete_file" not in names
+        assert text_of(await client.call_tool("two__echo", {"text": "one of two"})) == "one of two"
+        assert (await client.call_tool("demo__delete_file", {"path": "/"})).is_error
+        assert {one.name for one in (await client.list_prompts()).prompts} == {"demo__plan", "two__plan"}
+        prompt = await client.get_prompt("two__plan", {"topic": "tea"})
+        assert prompt.messages[0].content.text == "Plan tea."  # type: ignore[union-attr]
+        with pytest.raises(MCPError, match="Several servers"):
+            await client.read_resource("demo://notes/1")
+        with pytest.raises(MCPError, match="begins with its server"):
+            await client.call_tool("echo", {"text": "whose"})

@@ -48,6 +48,7 @@ from clearance.core.model import (
     Stop,
     StopKind,
     StopLevel,
+    ToolPin,
     Touch,
 )
 from clearance.ports import HoldQuery, Notice, State
@@ -231,6 +232,10 @@ glasses = st.builds(
     until=moments,
     ended_at=maybe,
 )
+pins = st.builds(
+    ToolPin, server=names, tool=names, since=moments, accepted=text, definition=text, seen=text, seen_at=maybe
+)
+pin_lists = st.lists(pins, max_size=2).map(lambda found: lambda known: found)
 notices = st.builds(Notice, notice_id=names, kind=text, at=moments, body=objects)
 
 Step = tuple[str, tuple[Any, ...], dict[str, Any]]
@@ -281,6 +286,8 @@ steps = st.one_of(
     call("brakes.add_glass", glasses),
     call("brakes.end_glass", names, moments),
     call("brakes.glasses", open_at=maybe),
+    call("pins.change_pins", names, pin_lists),
+    call("pins.pins", names),
     call("outbox.add_notice", notices, to=names),
     call("outbox.claim_notices", moments, until=moments, limit=st.integers(-1, 3)),
     call("outbox.notice_sent", names, to=names),
@@ -301,10 +308,23 @@ def taken(state: State, step: Step) -> object:
 
 def everything(state: State) -> list[object]:
     listed = [state.agents.agents(), state.people.people(), state.credentials.credentials()]
-    listed += [state.holds.holds(HoldQuery(limit=99)), state.grants.grants(), state.brakes.stops()]
+    listed += [
+        state.pins.pins(),
+        state.holds.holds(HoldQuery(limit=99)),
+        state.grants.grants(),
+        state.brakes.stops(),
+    ]
     end = datetime(2101, 1, 1, tzinfo=UTC)
     due = state.outbox.claim_notices(end, until=end)
-    counters = (state.agents, state.people, state.credentials, state.holds, state.grants, state.brakes)
+    counters = (
+        state.agents,
+        state.people,
+        state.credentials,
+        state.holds,
+        state.grants,
+        state.brakes,
+        state.pins,
+    )
     return [*listed, state.brakes.glasses(), due, [store.revision() for store in counters]]
 
 

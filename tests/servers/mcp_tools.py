@@ -61,7 +61,7 @@ class Named(BaseModel):
     name: str
 
 
-def main(port: int, calls: Path, *, json_response: bool) -> None:
+def main(port: int, calls: Path, *, json_response: bool) -> None:  # noqa: C901 - one tool each
     server = MCPServer("tools", instructions="Tools for tests.")
 
     def ran(what: str) -> None:

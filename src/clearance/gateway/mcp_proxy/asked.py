@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec.structs import replace
+
 from clearance.core.dialects.mcp import STATELESS, RequestId
-from clearance.core.dialects.mcp_headers import VERSION
+from clearance.core.dialects.mcp_headers import SESSION, VERSION
 from clearance.gateway.doors import Receive, Send
 from clearance.gateway.endpoint import Caller
 from clearance.runtime.joining import Hints
@@ -38,6 +41,21 @@ class Asked:
     def is_stateless(self) -> bool:
         """Whether the request stands alone: its revision has no sessions."""
         return self.headers.get(VERSION) in STATELESS
+
+    @property
+    def begins(self) -> bool:
+        """Whether it may be the first message of a session."""
+        return SESSION not in self.headers and not self.is_stateless
+
+    @property
+    def joined(self) -> Hints:
+        """In which run a conversation that begins here is: all of a session are in one.
+
+        Without a session only its agent tells what belongs together: so a held call finds its run.
+        """
+        is_session = self.begins and b'"initialize"' in self.body
+        key = f"mcp:{uuid.uuid4().hex}" if is_session else "mcp"
+        return replace(self.hints, keys=(*self.hints.keys, key))
 
     @property
     def listens(self) -> bool:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
-
-from msgspec.structs import replace
 
 from clearance.core.dialects import mcp
 from clearance.core.dialects.mcp_headers import SESSION
@@ -32,13 +29,15 @@ class Conversations:
 
     def __init__(self, server: GuardedServer, link: Link) -> None:
         self.server = server
-        self._link = link
+        self.link = link
         self._sessions: Recent[McpSession] = Recent(_SESSIONS_KEPT)
 
     async def post(self, asked: Asked) -> None:
         """One message of a client, and what comes of it. Raises ClearanceError."""
-        session = self._session(asked)
-        answer = Answer(asked.send)
+        await self.exchange(self._session(asked), asked, Answer(asked.send))
+
+    async def exchange(self, session: McpSession, asked: Asked, answer: Answer) -> None:
+        """The same, in a session that is known already."""
 
         async def tell(message: bytes) -> None:
             await answer.event(events.event(message))
@@ -61,7 +60,7 @@ class Conversations:
     async def listen(self, asked: Asked) -> None:
         """The stream of what the server says unasked. Raises ClearanceError."""
         session = self._session(asked)
-        exchange = await self._link.listen(asked.headers)
+        exchange = await self.link.listen(asked.headers)
         answer = Answer(asked.send)
         if not exchange.is_stream:
             await exchange.aclose()
@@ -83,14 +82,14 @@ class Conversations:
     async def delete(self, asked: Asked) -> None:
         """End a session. Raises ClearanceError."""
         session = self._session(asked)
-        status = await self._link.end(asked.headers)
+        status = await self.link.end(asked.headers)
         if status < 400:
             self._sessions.pop(_key(asked))
             await session.gone()
         await Answer(asked.send).body(status)
 
     async def close(self) -> None:
-        await self._link.close()
+        await self.link.close()
 
     def _session(self, asked: Asked) -> McpSession:
         """Raises NotFoundError for one that is not known here: the client is to begin anew."""
@@ -99,13 +98,7 @@ class Conversations:
             if session is None:
                 raise NotFoundError(_NO_SESSION)
             return session
-        hints = asked.hints
-        if asked.is_stateless or b'"initialize"' not in asked.body:
-            # Nothing but its agent tells what belongs together: so a held call finds its run again.
-            hints = replace(hints, keys=(*hints.keys, "mcp"))
-        else:
-            hints = replace(hints, keys=(*hints.keys, f"mcp:{uuid.uuid4().hex}"))
-        return McpSession(self.server, asked.caller, hints)
+        return McpSession(self.server, asked.caller, asked.joined)
 
     async def _exchanged(
         self, session: McpSession, asked: Asked, answer: Answer, tell: Callable[[bytes], Awaitable[None]]
@@ -118,7 +111,7 @@ class Conversations:
         exchange: Exchange | None = None
         try:
             async with asyncio.timeout(self.server.settings.timeout_seconds) as patience:
-                exchange = await self._link.send(outgoing[0].message, asked.headers)
+                exchange = await self.link.send(outgoing[0].message, asked.headers)
                 if asked.listens:
                     patience.reschedule(None)
                 await self._answered(exchange, session, asked, answer, patience)
@@ -136,8 +129,8 @@ class Conversations:
     async def _answered(
         self, exchange: Exchange, session: McpSession, asked: Asked, answer: Answer, patience: asyncio.Timeout
     ) -> None:
-        answer.session_id = exchange.session_id
-        if exchange.session_id:
+        if exchange.session_id and asked.begins:
+            answer.session_id = exchange.session_id
             self._sessions.put(_key(asked, exchange.session_id), session)
         if exchange.is_stream:
             await answer.begin()
@@ -203,7 +196,7 @@ class Conversations:
 
     async def _send_back(self, message: bytes, asked: Asked) -> None:
         with suppress(UpstreamError):  # the server waits for it in vain, and says so on its stream
-            exchange = await self._link.send(message, asked.headers)
+            exchange = await self.link.send(message, asked.headers)
             await exchange.aclose()
 
     async def _cancel(self, asked: Asked) -> None:

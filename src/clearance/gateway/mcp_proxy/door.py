@@ -1,4 +1,4 @@
-"""The MCP door: `/mcp/SERVER` for each server that is configured. Reads HTTP, judges nothing."""
+"""The MCP door: `/mcp/SERVER` for each configured server, `/mcp` for all. Reads HTTP, judges nothing."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from clearance.gateway.mcp_proxy.conversations import Conversations
 from clearance.gateway.mcp_proxy.guarded import GuardedServer
 from clearance.gateway.mcp_proxy.http_link import HttpLink
 from clearance.gateway.mcp_proxy.link import Link
+from clearance.gateway.mcp_proxy.together import Together
 from clearance.gateway.passage import Passage
 from clearance.gateway.presented import presented
 from clearance.gateway.upstream import UpstreamClient
@@ -40,6 +41,7 @@ class McpDoor:
         self._settings = settings
         self._origins = frozenset(settings.origins)
         self._servers: dict[str, Conversations] = {}
+        self._together = Together(self._servers)
         self._client: UpstreamClient | None = None
         self._is_draining = False
 
@@ -92,9 +94,9 @@ class McpDoor:
                 refusal = Refusal("method_not_allowed", "MCP is spoken with POST, GET and DELETE.")
                 return await Answer(send).body(405, answers.error(None, refusal), _METHODS)
 
-    def _conversations(self, path: str) -> Conversations:
+    def _conversations(self, path: str) -> Conversations | Together:
         name = path.removeprefix(f"/{_SEGMENT}").strip("/")
-        found = self._servers.get(name)
+        found = self._servers.get(name) if name else self._together
         if found is None:
             raise NotFoundError("No MCP server of this name is configured; see `clearance mcp list`.")
         return found

@@ -25,6 +25,7 @@ from clearance.core.model import (
     Principal,
     Proof,
     Role,
+    ToolPin,
 )
 from clearance.ports import PolicyVersion, Presented
 
@@ -130,7 +131,7 @@ def test_an_upgraded_file_has_the_tables_of_a_new_one(old: Path, tmp_path: Path)
         with closing(sqlite3.connect(directory / "state.db")) as connection:
             rows = connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
             found.append([(name, " ".join((sql or "").split())) for name, sql in rows])
-            assert connection.execute("SELECT version FROM meta").fetchall() == [(2,)]
+            assert connection.execute("SELECT version FROM meta").fetchall() == [(3,)]
     without_policies = [[row for row in rows if row[0] != "policies"] for rows in found]
     assert without_policies[0] == without_policies[1]
 
@@ -175,3 +176,22 @@ def test_processes_that_open_an_old_file_at_once_upgrade_it_once(old: Path) -> N
     for process in processes:
         out, _ = process.communicate(timeout=30)
         assert (process.returncode, out.split()) == (0, ["2", "5", "2"])
+
+
+def test_a_file_of_version_2_gets_pins_and_keeps_the_rest(root: Path) -> None:
+    SqliteState(root).close()
+    with closing(sqlite3.connect(root / "state.db", isolation_level=None)) as connection:
+        connection.execute("DROP TABLE pins")
+        connection.execute("DELETE FROM revisions WHERE topic = 'pins'")
+        connection.execute("UPDATE meta SET version = 2")
+        written = connection.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall()
+    state = SqliteState(root)
+    state.agents.add_agent(Agent(name="ops", created_at=NOON))
+    pin = ToolPin(server="files", tool="read", since=NOON, accepted="a")
+    state.pins.change_pins("files", lambda known: [pin])
+    assert (state.pins.pins(), state.pins.revision()) == ([pin], 1)
+    state.close()
+    with closing(sqlite3.connect(root / "state.db")) as connection:
+        assert connection.execute("SELECT version FROM meta").fetchone() == (3,)
+        now = connection.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall()
+    assert {sql for (sql,) in written} < {sql for (sql,) in now}
