@@ -52,4 +52,4 @@ lock: $(READY) ## Pin every dependency anew
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o requirements.lock pyproject.toml
 
 clean: ## Remove the environment and every cache
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .venv-mcp-sqlite .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

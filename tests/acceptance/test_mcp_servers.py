@@ -125,7 +125,7 @@ class Office:
             return
         headers = {"Authorization": f"Bearer {self.server.agent_key}"}
         async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
-            transport = streamable_http_client(f"{self.server.url}/mcp/{name}", http_client=http)
+            transport = streamable_http_client(f"{self.server.url}/mcp/{name}".rstrip("/"), http_client=http)
             async with Client(transport, mode=era, **more) as client:
                 yield client
 
@@ -231,6 +231,7 @@ async def test_a_commit_waits_for_a_person(office: Office, way: str) -> None:
     (office.repository / f"{way}.txt").write_text("x")
     where, before = {"repo_path": str(office.repository)}, commits()
     async with office.client(way, "git") as client:
+        assert client.protocol_version == "2026-07-28"
         assert f"{way}.txt" in text_of(await client.call_tool("git_status", where))
         await client.call_tool("git_add", {**where, "files": [f"{way}.txt"]})
         held = await client.call_tool("git_commit", {**where, "message": "by an agent"})
@@ -256,6 +257,7 @@ async def test_a_page_that_is_blocked_is_never_asked_for(
 @pytest.mark.parametrize("way", WAYS)
 async def test_resources_and_prompts_pass_and_are_recorded(office: Office, way: str) -> None:
     async with office.client(way, "everything") as client:
+        assert client.protocol_version == "2025-11-25"
         resource = (await client.list_resources()).resources[0]
         assert (await client.read_resource(resource.uri)).contents
         assert (await client.list_resource_templates()).resource_templates
@@ -321,6 +323,15 @@ async def test_a_tool_that_changes_what_it_says_is_not_run_until_it_is_accepted(
         async with office.client(way, "changing", era="legacy") as client:
             await client.list_tools()
             assert text_of(await client.call_tool("add", {"a": 1, "b": 2})) == "3"
+
+
+async def test_all_servers_are_behind_one_address(office: Office) -> None:
+    async with office.client("http", "", era="legacy") as client:
+        names = {tool.name for tool in (await client.list_tools()).tools}
+        assert {"filesystem__write_file", "everything__echo", "git__git_status"} <= names
+        assert text_of(await client.call_tool("everything__echo", {"message": "hi"})) == "Echo: hi"
+        refused = await client.call_tool("sqlite__write_query", {"query": "delete from users"})
+        assert told(refused)["reason_code"] == "policy_block"
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -41,18 +41,11 @@ def fetch() -> Command:
 
 def sqlite(database: Path) -> Command:
     """Reads and writes a database. It was written for the first SDK: in an environment of its own."""
-    environment = HERE / "sqlite"
-    python = environment / "bin" / "python"
-    lock = HERE / "sqlite.lock"
-    pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    installed(
-        HERE,
-        lock,
-        [
-            [sys.executable, "-m", "venv", str(environment)],
-            [*pip, "--no-deps", "--require-hashes", "-r", str(lock)],
-        ],
-    )
+    environment, lock = HERE.parents[2] / ".venv-mcp-sqlite", HERE / "sqlite.lock"
+    python = str(environment / "bin" / "python")
+    make = [sys.executable, "-m", "venv", "--clear", str(environment)]
+    fill = [python, "-m", "pip", "install", "-q", "--no-deps", "--require-hashes", "-r", str(lock)]
+    installed(environment, lock, [make, fill])
     return (str(environment / "bin" / "mcp-server-sqlite"), "--db-path", str(database))
 
 

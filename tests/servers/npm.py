@@ -23,20 +23,24 @@ def node() -> str:
 def modules(directory: Path) -> Path:
     """Where the packages of the lock in `directory` are."""
     node()
+    found = directory / "node_modules"
     command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-    installed(directory, directory / "package-lock.json", [command])
-    return directory / "node_modules"
+    installed(found, directory / "package-lock.json", [command])
+    return found
 
 
-def installed(directory: Path, lock: Path, commands: Sequence[Sequence[str]]) -> None:
-    """Run `commands` in `directory` once for each state of `lock`, however many workers ask."""
-    mark = directory / f".{lock.stem}.installed"
+def installed(made: Path, lock: Path, commands: Sequence[Sequence[str]]) -> None:
+    """Run the commands that make a directory, beside the lock, once for each state of it.
+
+    However many workers ask: the first does it, the others wait.
+    """
+    mark = made / ".installed"
     state = hashlib.sha256(lock.read_bytes()).hexdigest()
-    with (directory / f".{lock.stem}.lock").open("w") as guard:
+    with (lock.parent / f".{lock.stem}.lock").open("w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
         if mark.exists() and mark.read_text() == state:
             return
         for command in commands:
-            done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+            done = subprocess.run(command, cwd=lock.parent, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
         mark.write_text(state)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec.json import decode
 
 from clearance.cli.failures import FAILED, stop
 from clearance.cli.output import json_option, say, say_json, say_table
-from clearance.cli.target import Target, store_option
+from clearance.cli.target import Target, has_store, store_option
+from clearance.core.model import PinState, ToolPin
 from clearance.errors import NotFoundError, SystemUnavailableError
 
 if TYPE_CHECKING:
     from clearance.config.mcp import McpServer
+    from clearance.core.dialects.mcp_tools import ToolSeen
     from clearance.gateway.mcp_proxy.asking import SaidOfItself
 
 _NEEDS = ("starlette", "uvicorn")
@@ -74,26 +77,28 @@ def tools(target: Target, /, server: str, *, as_json: bool) -> None:
     said = asyncio.run(_ask(server, settings))
     if isinstance(said, str):
         raise SystemUnavailableError(said)
-    with target.store(is_new_fine=True) as store:
-        known = {pin.tool: pin for pin in store.tool_pins.pins(server)}
-    listed = []
-    for tool in said.tools:
-        pin = known.get(tool.name)
-        is_other = pin is not None and tool.digest != (pin.seen or pin.accepted)
-        state = _NEVER_SEEN if pin is None else "changed" if is_other else pin.state.value
-        listed.append((tool, state))
+    known = _pins(target, server)
+    listed = [(_state(tool, known.get(tool.name)), decode(tool.definition)) for tool in said.tools]
     if as_json:
-        import msgspec
-
-        say_json(
-            {"tools": [{"state": state, **msgspec.json.decode(tool.definition)} for tool, state in listed]}
-        )
+        say_json({"tools": [{"state": state, **tool} for state, tool in listed]})
     elif listed:
-        say_table(
-            ("tool", "state", "says"), [(one.name, state, _says(one.definition)) for one, state in listed]
-        )
+        say_table(("tool", "state", "says"), [(tool["name"], state, _says(tool)) for state, tool in listed])
     else:
         say("No tools.")
+
+
+def _pins(target: Target, server: str) -> dict[str, ToolPin]:
+    """What is known of its tools; nothing where there is no store: reading makes none."""
+    if not has_store(target.settings()):
+        return {}
+    with target.store() as store:
+        return {pin.tool: pin for pin in store.tool_pins.pins(server)}
+
+
+def _state(tool: ToolSeen, pin: ToolPin | None) -> str:
+    if pin is None:
+        return _NEVER_SEEN
+    return pin.state.value if tool.digest == (pin.seen or pin.accepted) else PinState.CHANGED.value
 
 
 async def _ask_all(servers: dict[str, McpServer]) -> dict[str, SaidOfItself | str]:
@@ -136,8 +141,6 @@ def _told(name: str, settings: McpServer, answer: SaidOfItself | str) -> dict[st
     }
 
 
-def _says(definition: str) -> str:
-    import msgspec
-
-    found = msgspec.json.decode(definition, type=dict[str, object])
-    return str(found.get("description") or found.get("title") or "").partition("\n")[0]
+def _says(tool: dict[str, Any]) -> str:
+    """The first line of what a model reads of it."""
+    return str(tool.get("description") or tool.get("title") or "").partition("\n")[0]

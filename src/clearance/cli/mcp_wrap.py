@@ -72,11 +72,11 @@ def wrap(
     that does not depend on the directory the client starts it in: --store, or CLEARANCE_STORE.
 
     The server sees PATH, HOME, LANG, TMPDIR and what --env names, nothing else of the environment. Policies
-    know a tool as SERVER__TOOL. With --url the servers are those of the control point there: give --server,
-    and no command.
+    know a tool as SERVER__TOOL. With --url the servers are those of the control point there, and no command
+    is given; without --server it is all of them.
 
-    Exits 0 when the client closes its end, 1 when the server cannot be started or ends by itself, 3 when the
-    store or the control point cannot be reached.
+    Exits 0 when the client closes its end, or at SIGTERM or Ctrl-C; 3 when the server cannot be started or
+    ends by itself, or the store cannot be opened.
 
     \b
     Examples:
@@ -105,9 +105,9 @@ def wrap(
 
 
 def _bridge(settings: Settings, name: str, command: Sequence[str], run_id: str) -> None:
-    if command or not name:
+    if command:
         raise click.UsageError(
-            "With a control point elsewhere, its servers are meant: give --server NAME and no command. To"
+            "With a control point elsewhere, its servers are meant: give --server NAME, and no command. To"
             " judge a server that is started here by the store here, give --store DIR."
         )
     from clearance.gateway.mcp_proxy.bridge import bridge

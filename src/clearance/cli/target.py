@@ -102,11 +102,16 @@ def require_local(settings: Settings) -> None:
 
 def require_store(settings: Settings) -> None:
     """Reading must not make a store. Raises StoreError where there is none."""
-    directory = Path(settings.store)
-    if not any((*directory.glob("*.db"), *directory.glob("journal/*.db"))):
+    if not has_store(settings):
         raise StoreError(
             f"There is no store in {settings.store!r}; name another with --store, or a server with --url."
         )
+
+
+def has_store(settings: Settings) -> bool:
+    """Whether one is there."""
+    directory = Path(settings.store)
+    return any((*directory.glob("*.db"), *directory.glob("journal/*.db")))
 
 
 def tell_closed(assembly: Assembly) -> None:

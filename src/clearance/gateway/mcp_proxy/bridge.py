@@ -42,8 +42,8 @@ class _Begun(Struct, frozen=True):
 
 
 async def bridge(settings: Settings, name: str, *, run_id: str = "") -> None:
-    """Until the client closes its end, or SIGTERM or SIGINT comes."""
-    path = f"/r/{quote(run_id, safe='')}/mcp/{name}" if run_id else f"/mcp/{name}"
+    """Until the client closes its end, or SIGTERM or SIGINT comes. Without a name it is all servers."""
+    path = (f"/r/{quote(run_id, safe='')}" if run_id else "") + "/mcp" + (f"/{name}" if name else "")
     headers = {"authorization": f"Bearer {settings.api_key}", "accept": _ANSWERS}
     # An answer may take as long as a person or a tool needs; the client has its own patience.
     timeout = httpx.Timeout(settings.timeout_seconds, read=None)

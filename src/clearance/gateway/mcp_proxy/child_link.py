@@ -15,7 +15,7 @@ from typing import Final
 
 from clearance.config.mcp import McpServer
 from clearance.core.dialects import mcp
-from clearance.core.dialects.mcp import Request
+from clearance.core.dialects.mcp import Message, Request, Response
 from clearance.core.dialects.mcp_headers import SESSION
 from clearance.errors import RequestError, SystemUnavailableError
 from clearance.gateway.mcp_proxy import events
@@ -32,6 +32,24 @@ _LONGEST_PAUSE_SECONDS: Final = 30.0
 _STEADY_SECONDS: Final = 60.0  # what ran so long did not crash because it was started
 _FAILED: Final = "mcp_server_failed"
 _SHARED: Final = ""
+_DISCOVER: Final = "server/discover"
+_DISCOVER_SECONDS: Final = 10.0  # a server that knows no such method may say nothing at all
+_DISCOVERY: Final = Request(
+    id=0,
+    method=_DISCOVER,
+    params={
+        "_meta": {
+            mcp.VERSION_KEY: mcp.STATELESS[-1],
+            "io.modelcontextprotocol/clientInfo": {"name": "clearance", "version": "0"},
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
+    },
+)
+_NO_SESSION: Final = "This request needs a session: begin one with `initialize`, and send its Mcp-Session-Id."
+_NO_REVISION: Final = (
+    "This MCP server speaks no revision without sessions, and Clearance translates between none: begin a"
+    " session with `initialize`."
+)
 
 
 class ChildLink:
@@ -51,12 +69,15 @@ class ChildLink:
             read = mcp.read_message(message)
         except RequestError:
             return ChildExchange(status=400)
-        session = headers.get(SESSION, _SHARED)
-        begins = isinstance(read, Request) and read.method == "initialize" and session == _SHARED
-        if begins:
-            session = f"mcps_{secrets.token_urlsafe(24)}"
-        if begins or session == _SHARED:
+        session, begins = headers.get(SESSION, _SHARED), False
+        if isinstance(read, Request) and read.method == "initialize":
+            session, begins = f"mcps_{secrets.token_urlsafe(24)}", True
             running = await self._started(session)
+        elif session == _SHARED:
+            shared = await self._without_session(read)
+            if isinstance(shared, ChildExchange):
+                return shared
+            running = shared
         elif (known := self._running.get(session)) is None:
             return ChildExchange(status=404)
         else:
@@ -68,6 +89,17 @@ class ChildLink:
         except BaseException:
             await running.gave_up(call)
             raise
+
+    async def _without_session(self, read: Message) -> _Running | ChildExchange:
+        """The child that all share; or why it is not asked: what it knows no answer to, it might still do."""
+        if not isinstance(read, Request):
+            return self._running.get(_SHARED) or ChildExchange(status=202)
+        if not mcp.is_stateless(read.params):
+            return ChildExchange.declined(read, _NO_SESSION)
+        running = await self._started(_SHARED)
+        if read.method == _DISCOVER or await running.is_stateless():
+            return running
+        return ChildExchange.declined(read, _NO_REVISION)
 
     async def listen(self, headers: Mapping[str, str]) -> ChildExchange:
         """One stream for each session."""
@@ -143,6 +175,23 @@ class _Running:
         self.child = Child(name, settings, received=self._received, ended=self._told)
         self.started_at = self.used_at = time.monotonic()
         self._over = ended
+        self._discovered: asyncio.Task[bool] | None = None
+
+    async def is_stateless(self) -> bool:
+        """Whether the server speaks a revision without sessions. It is asked once. Raises UpstreamError."""
+        if self._discovered is None:
+            self._discovered = asyncio.create_task(self._discover())
+        return await asyncio.shield(self._discovered)
+
+    async def _discover(self) -> bool:
+        call = self.board.opened(_DISCOVERY, b"")
+        await self.send(call)
+        try:
+            async with asyncio.timeout(_DISCOVER_SECONDS):
+                answer = mcp.read_message(await call.next())
+        except (TimeoutError, RequestError):
+            return False
+        return isinstance(answer, Response) and answer.result is not None
 
     async def send(self, call: Call) -> None:
         """Raises UpstreamError."""
@@ -201,6 +250,14 @@ class ChildExchange:
         first = await call.next()
         exchange = cls(call, running, is_stream=not call.is_over)
         exchange.session_id, exchange._first = session_id, first
+        return exchange
+
+    @classmethod
+    def declined(cls, request: Request, why: str) -> ChildExchange:
+        """As an HTTP server answers that does not speak the revision: clients fall back on it."""
+        data = {"code": "mcp_not_bridged", "supported": list(mcp.SESSIONS)}
+        exchange = cls(status=400)
+        exchange._first = mcp.write_error(request.id, mcp.UNSUPPORTED_VERSION, why, data)
         return exchange
 
     async def frames(self) -> AsyncIterator[Frame]:

@@ -34,16 +34,17 @@ async def wrap(assembly: Assembly, name: str, settings: McpServer, *, agent: str
     run = await passage.join(caller.principal, Hints(run_id=run_id, goal=f"Use the MCP server {name}"))
     pipe, server, hints = ClientPipe(), GuardedServer(passage, name, settings), Hints(run_id=run.run_id)
     session = PipedSession(server, caller, hints, to_client=pipe.send)
+    status = OutcomeStatus.FAILED
     try:
         await session.start()
         await until_told(lambda: _converse(session, pipe), session.ended)
+        if session.why:
+            raise SystemUnavailableError(session.why)
+        status = OutcomeStatus.SUCCEEDED
     finally:
         await session.close()
         if not run_id:
-            end = passage.point.runs.end_draft(run, status=OutcomeStatus.SUCCEEDED)
-            await writer.append([end], Durability.POWER)
-    if session.why:
-        raise SystemUnavailableError(session.why)
+            await writer.append([passage.point.runs.end_draft(run, status=status)], Durability.POWER)
 
 
 async def until_told(converse: Callable[[], Awaitable[None]], *ends: asyncio.Event) -> None:
