@@ -1,4 +1,4 @@
-"""The model door: a chat completion through the proxy, beside LiteLLM, Portkey and nginx on the same upstream."""
+"""The model door: a chat completion through the proxy, beside LiteLLM, Portkey and nginx on one upstream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gateways that a model call can go through here: ours and the peers, each on one core before one upstream."""
+"""The gateways of a model call: ours and the peers, each on one core before one upstream."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ def nginx(directory: Path, upstream: int) -> Gateway:
     text = _NGINX.replace("{port}", "PORT").format(directory=directory, upstream=upstream)
     template = directory / "nginx.template"
     template.write_text(text, encoding="utf-8")
-    start = f"sed s/PORT/{{port}}/ {template} > {directory}/nginx.conf && exec {program} -c {directory}/nginx.conf"
+    made = directory / "nginx.conf"
+    start = f"sed s/PORT/{{port}}/ {template} > {made} && exec {program} -c {made}"
     return Gateway("nginx proxy_pass", ("sh", "-c", start))
 
 

@@ -1,7 +1,7 @@
 """A load that does not wait for answers: so many requests, or streams, begin each second whatever comes back.
 
-Run as `python -m benchmarks.harness.paced PORT FILE`. Times count from when a request was due, not from when a
-busy client got round to it.
+Run as `python -m benchmarks.harness.paced PORT FILE`. Times count from when a request was due, not from when
+a busy client got round to it.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class Load:
 
 
 class Server:
-    """Runs while its context is open. The command's `{port}` is its port. `core`: it runs on that one alone."""
+    """Runs while its context is open. The command's `{port}` is its port; `core` is the only one it has."""
 
     def __init__(
         self,

@@ -91,6 +91,11 @@ def outside(home: tuple[Path, str | None]) -> Iterator[Outside]:
         by_path = stack.enter_context(socket.socket(socket.AF_UNIX))
         by_path.bind(path)
         Path(path).chmod(0o777)
+        closed = directory / "closed"
+        closed.mkdir(mode=0o700)
+        unseen = stack.enter_context(socket.socket(socket.AF_UNIX))
+        unseen.bind(str(closed / "socket"))  # as root's, which an ordinary user cannot even look at
+        unseen.listen()
         by_name = stack.enter_context(socket.socket(socket.AF_UNIX))
         by_name.bind("\0" + abstract)
         made = Outside({

@@ -15,6 +15,8 @@ from clearance import Client
 from clearance.core.model import RecordKind
 from tests.conftest import Server
 
+pytestmark = pytest.mark.servers  # each test starts a server of its own, which takes its time
+
 
 def clearance(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CLEARANCE_")}

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -47,7 +47,6 @@ class Held:
         self._supervisor = supervisor
         self._channel = channel
         self._relay = relay
-        self._sending = threading.Lock()
 
     def run(self) -> int:
         """Start it, wait for its end; its exit code. On the main thread, whose signals go to the program."""
@@ -76,7 +75,7 @@ class Held:
     def _pass_on(self, signum: int, _: FrameType | None) -> None:
         if signum in _FROM_TERMINAL and _is_in_foreground():
             return  # the terminal sent it to the program as well
-        with self._sending:
+        with suppress(OSError):  # it has just ended
             self._channel.send(bytes([signum]))
 
 

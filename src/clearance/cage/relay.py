@@ -6,7 +6,6 @@ import asyncio
 import socket
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 
 from clearance.cage.plan import Listen
 
@@ -38,32 +37,32 @@ class Relay:
         self._loop.run_forever()
         for server in servers:
             server.close()
-        for task in asyncio.all_tasks(self._loop):
+        under_way = asyncio.all_tasks(self._loop)
+        for task in under_way:
             task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.run_until_complete(asyncio.gather(*under_way, return_exceptions=True))
+        self._loop.run_until_complete(asyncio.sleep(0))  # what was aborted is closed in the next round
         self._loop.close()
 
     async def _open(self, to: Listen, listening: socket.socket) -> asyncio.Server:
         async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            ends = [writer.transport]
             try:
                 far_reader, far_writer = await asyncio.open_connection(to.host, to.to_port)
-            except OSError:
-                writer.transport.abort()
-                return
-            await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
-            for end in (writer, far_writer):
-                end.close()
+                ends.append(far_writer.transport)
+                await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+                for end in ends:
+                    end.close()
+            except (OSError, asyncio.CancelledError):  # one end broke, or the relay is being closed
+                for end in ends:
+                    end.abort()
 
         return await asyncio.start_server(carry, sock=listening)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """One direction. Its end is passed on; when either side breaks, so does the other."""
-    try:
-        while part := await reader.read(_CHUNK):
-            writer.write(part)
-            await writer.drain()
-        with suppress(OSError):
-            writer.write_eof()
-    except OSError:
-        writer.transport.abort()
+    """One direction, and its end."""
+    while part := await reader.read(_CHUNK):
+        writer.write(part)
+        await writer.drain()
+    writer.write_eof()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import stat
 import tempfile
 from pathlib import Path
 
@@ -64,18 +65,27 @@ def _own_processes() -> None:
 
 
 def _hide(path: str) -> None:
-    if Path(path).is_dir():
+    real, mode = os.path.realpath(path), _mode(path)
+    if stat.S_ISDIR(mode):
         flags = kernel.NO_SUID | kernel.NO_DEV | kernel.READ_ONLY
-        kernel.mount("tmpfs", os.path.realpath(path), kind="tmpfs", flags=flags, data="size=4k,mode=0755")
-    elif Path(path).exists():
-        kernel.mount("/dev/null", os.path.realpath(path), flags=kernel.BIND)
+        kernel.mount("tmpfs", real, kind="tmpfs", flags=flags, data="size=4k,mode=0755")
+    elif mode:
+        kernel.mount("/dev/null", real, flags=kernel.BIND)
 
 
 def _read_only(path: str) -> None:
-    if Path(path).exists():
+    if _mode(path):
         real = os.path.realpath(path)
         kernel.mount(real, real, flags=kernel.BIND | kernel.RECURSIVE)
         kernel.make_read_only(real)
+
+
+def _mode(path: str) -> int:
+    """0 for what is not there, or not there for this user: the program is no other."""
+    try:
+        return Path(path).stat().st_mode
+    except OSError:
+        return 0
 
 
 def _name(names: dict[str, str]) -> None:
@@ -86,7 +96,7 @@ def _name(names: dict[str, str]) -> None:
         own.write("\n".join([*lines, hosts.read_text(encoding="utf-8")]))
         own.flush()
         Path(own.name).chmod(0o644)
-        kernel.mount(own.name, str(hosts), flags=kernel.BIND)
+        kernel.mount(own.name, os.path.realpath(hosts), flags=kernel.BIND)
 
 
 def _listening(one: Listen) -> socket.socket:

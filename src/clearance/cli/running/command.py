@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from clearance.cage import Held, Isolation
     from clearance.cli.running.doors import Doors
     from clearance.config import Settings
+    from clearance.sdk.backend import Backend
 
 CANNOT = 125  # as env(1) and timeout(1): we, not the program, failed
 _INTERPRETERS = re.compile(r"(python|node|deno|bun|ruby|perl|bash|sh|uv|uvx|npx|run)[\d.]*")
@@ -103,7 +104,6 @@ def _run(settings: Settings, wanted: _Wanted) -> int:
 
     from clearance.cli.running.certificates import bundle
     from clearance.cli.running.doors import doors
-    from clearance.core.model import OutcomeStatus
     from clearance.sdk.remote import RemoteBackend
 
     name = wanted.agent or settings.agent or name_of(wanted.command)
@@ -115,10 +115,21 @@ def _run(settings: Settings, wanted: _Wanted) -> int:
         try:
             code = _held(settings, wanted, opened, run_id=run_id, bundle=certificates).run()
         finally:
-            status = OutcomeStatus.FAILED if code else OutcomeStatus.SUCCEEDED
-            backend.end_run(run_id, status=status, error=how_it_ended(code) if code else "")
-            backend.close()
+            _end(backend, run_id, code)
     return code
+
+
+def _end(backend: Backend, run_id: str, code: int) -> None:
+    """A server that is gone changes nothing about how the program ended."""
+    from clearance.core.model import OutcomeStatus
+
+    status = OutcomeStatus.FAILED if code else OutcomeStatus.SUCCEEDED
+    try:
+        backend.end_run(run_id, status=status, error=how_it_ended(code) if code else "")
+    except ClearanceError as error:
+        tell(error)
+    finally:
+        backend.close()
 
 
 def _held(settings: Settings, wanted: _Wanted, opened: Doors, *, run_id: str, bundle: str) -> Held:
