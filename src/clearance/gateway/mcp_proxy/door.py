@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Final
 
+from clearance.config import Settings
 from clearance.config.mcp import McpSettings
 from clearance.core.dialects import mcp
 from clearance.core.dialects.mcp_headers import routing_headers
@@ -39,7 +41,7 @@ class McpDoor:
     def __init__(self, passage: Passage, settings: McpSettings) -> None:
         self._passage = passage
         self._settings = settings
-        self._origins = frozenset(settings.origins)
+        self._leaving: set[asyncio.Task[None]] = set()
         self._servers: dict[str, Conversations] = {}
         self._together = Together(self._servers)
         self._client: UpstreamClient | None = None
@@ -47,9 +49,21 @@ class McpDoor:
 
     async def start(self) -> None:
         self._client = UpstreamClient(timeout_seconds=3600.0)
-        for name, settings in self._settings.servers.items():
-            link: Link = HttpLink(self._client, settings) if settings.url else ChildLink(name, settings)
-            self._servers[name] = Conversations(GuardedServer(self._passage, name, settings), link)
+        for name in self._settings.servers:
+            self._open(name)
+
+    def check(self, settings: Settings) -> None:
+        """Whatever was read can be taken up."""
+
+    async def reload(self, settings: Settings) -> None:
+        """A server that is gone or changed finishes what it was asked; its sessions begin anew."""
+        before, self._settings = self._settings.servers, settings.mcp
+        for name in [name for name in before if before[name] != settings.mcp.servers.get(name)]:
+            task = asyncio.create_task(_leave(self._servers.pop(name), before[name].timeout_seconds))
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+        for name in settings.mcp.servers.keys() - self._servers.keys():
+            self._open(name)
 
     async def drain(self) -> None:
         self._is_draining = True
@@ -57,10 +71,19 @@ class McpDoor:
             one.server.watch.is_closing = True
 
     async def close(self) -> None:
+        for task in self._leaving:
+            task.cancel()
+        await asyncio.gather(*self._leaving, return_exceptions=True)
         for one in self._servers.values():
             await one.close()
         if self._client is not None:
             await self._client.close()
+
+    def _open(self, name: str) -> None:
+        assert self._client is not None
+        settings = self._settings.servers[name]
+        link: Link = HttpLink(self._client, settings) if settings.url else ChildLink(name, settings)
+        self._servers[name] = Conversations(GuardedServer(self._passage, name, settings), link)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Every failure is a JSON-RPC error, with the status that goes with it."""
@@ -104,7 +127,7 @@ class McpDoor:
     def _check_origin(self, scope: Scope) -> None:
         """A page that a browser was lured to must not speak to servers behind it (DNS rebinding)."""
         for name, value in scope["headers"]:
-            if name == b"origin" and value.decode("latin-1") not in self._origins:
+            if name == b"origin" and value.decode("latin-1") not in self._settings.origins:
                 raise ForbiddenError("Pages of this origin may not use MCP here; see `origins` under `mcp:`.")
 
     async def _asked(self, scope: Scope, receive: Receive, send: Send) -> Asked:
@@ -133,6 +156,13 @@ class McpDoor:
 
 
 _HINTS: Final = frozenset({b"content-type", b"clearance-run", b"traceparent", LAST_EVENT.encode()})
+
+
+async def _leave(conversations: Conversations, after_seconds: float) -> None:
+    try:
+        await asyncio.sleep(after_seconds)
+    finally:
+        await conversations.close()
 
 
 def _status(error: ClearanceError) -> int:

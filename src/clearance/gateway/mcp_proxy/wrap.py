@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from importlib.metadata import version
 from typing import Final
 
 from clearance.config.mcp import McpServer
@@ -14,6 +15,7 @@ from clearance.gateway.endpoint import Caller
 from clearance.gateway.mcp_proxy.client_pipe import ClientPipe
 from clearance.gateway.mcp_proxy.guarded import GuardedServer
 from clearance.gateway.mcp_proxy.piped import PipedSession
+from clearance.gateway.metrics import Metrics
 from clearance.gateway.passage import Passage
 from clearance.runtime.joining import Hints
 from clearance.runtime.loop_writer import LoopWriter
@@ -29,7 +31,7 @@ async def wrap(assembly: Assembly, name: str, settings: McpServer, *, agent: str
     run raises; StoreError.
     """
     writer = LoopWriter(assembly.journal)
-    passage = Passage(assembly, writer)
+    passage = Passage(assembly, writer, Metrics(version("clearance")))
     caller = Caller(Principal(agent=agent))
     run = await passage.join(caller.principal, Hints(run_id=run_id, goal=f"Use the MCP server {name}"))
     pipe, server, hints = ClientPipe(), GuardedServer(passage, name, settings), Hints(run_id=run.run_id)

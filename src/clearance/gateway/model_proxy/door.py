@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from http import HTTPStatus
 
+from clearance.config import Settings
 from clearance.errors import ClearanceError, RequestError
 from clearance.gateway.doors import Receive, Scope, Send
 from clearance.gateway.model_proxy.call import Parts
@@ -34,6 +36,7 @@ class ModelProxy:
         settings = passage.assembly.settings.models
         self._is_draining = False
         self._passage = passage
+        self._retired: list[Upstreams] = []  # what they began goes on; nothing new begins there
         self._parts = Parts(
             passage=passage,
             settings=settings,
@@ -43,6 +46,25 @@ class ModelProxy:
             prices=Prices(settings),
             proposals=Proposals(passage, settings.tool_prefixes),
             conversations=Conversations(),
+        )
+
+    def check(self, settings: Settings) -> None:
+        """Raises ConfigurationError: a key may be missing."""
+        Sender(settings.models.upstreams)
+
+    async def reload(self, settings: Settings) -> None:
+        """Calls that are under way end as they began."""
+        models, before = settings.models, self._parts
+        if models == before.settings:
+            return
+        self._retired.append(before.upstreams)
+        self._parts = replace(
+            before,
+            settings=models,
+            upstreams=Upstreams(models.upstreams),
+            sender=Sender(models.upstreams),
+            routes=Routes(models),
+            prices=Prices(models),
         )
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,7 +96,8 @@ class ModelProxy:
 
     async def close(self) -> None:
         """Let the connections go."""
-        await self._parts.upstreams.close()
+        for upstreams in (*self._retired, self._parts.upstreams):
+            await upstreams.close()
 
     def _place(self, path: str, method: str) -> Place:
         if self._is_draining:
