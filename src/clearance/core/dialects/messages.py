@@ -76,13 +76,14 @@ def read_answer(body: dict[str, Any]) -> Answer:
         id=worded(body, "id"),
         model=worded(body, "model"),
         texts=(text_of(content),),
-        tool_calls=tuple(_call(block) for block in content if _is_call(block)),
+        tool_calls=tuple(call_of(block) for block in content if is_call(block)),
         finish=(worded(body, "stop_reason"),),
         usage=_usage(body.get("usage")),
     )
 
 
-def _is_call(block: dict[str, Any]) -> bool:
+def is_call(block: dict[str, Any]) -> bool:
+    """Whether a block asks its caller for something."""
     kind = block.get("type")
     known = (
         kind in _SPOKEN or kind in _OF_PROVIDER or (isinstance(kind, str) and kind.endswith("_tool_result"))
@@ -90,7 +91,7 @@ def _is_call(block: dict[str, Any]) -> bool:
     return not known
 
 
-def _call(block: dict[str, Any]) -> ToolCall:
+def call_of(block: dict[str, Any]) -> ToolCall:
     """A block of a type that is not known here is taken for a call of that name."""
     if block.get("type") != "tool_use":
         return ToolCall(id=worded(block, "id"), name=str(block.get("type")), arguments=json_text(block))
@@ -117,7 +118,7 @@ def rule(body: dict[str, Any], rulings: Sequence[Ruling]) -> None:
     """Carry out what was decided of each call, in the order of `read_answer`."""
     left, content, calls = iter(rulings), [], 0
     for block in body["content"]:
-        if _is_call(block):
+        if is_call(block):
             match next(left):
                 case Refused(message=sentence):
                     content.append({"type": "text", "text": sentence})

@@ -129,7 +129,7 @@ def read_answer(body: dict[str, Any]) -> Answer:
         model=worded(body, "model"),
         texts=("".join(text_of(item.get("content")) for item in messages),),
         refusals=tuple(_refusals(messages)),
-        tool_calls=tuple(_call(item) for item in output if item.get("type") not in _HARMLESS),
+        tool_calls=tuple(call_of(item) for item in output if is_call(item)),
         finish=(worded(body, "status"),),
         usage=_usage(body.get("usage")),
     )
@@ -142,7 +142,13 @@ def _refusals(messages: list[Any]) -> Iterator[str]:
                 yield worded(part, "refusal")
 
 
-def _call(item: dict[str, Any]) -> ToolCall:
+def is_call(item: dict[str, Any]) -> bool:
+    """Whether an item asks its caller for something."""
+    return item.get("type") not in _HARMLESS
+
+
+def call_of(item: dict[str, Any]) -> ToolCall:
+    """What an item asks for."""
     kind, call_id = str(item.get("type")), worded(item, "call_id") or worded(item, "id")
     match kind:
         case "function_call":
@@ -176,18 +182,19 @@ def rule(body: dict[str, Any], rulings: Sequence[Ruling]) -> None:
     """Carry out what was decided of each call, in the order of `read_answer`."""
     left, output = iter(rulings), []
     for at, item in enumerate(body["output"]):
-        if item.get("type") not in _HARMLESS:
+        if is_call(item):
             match next(left):
                 case Refused(message=sentence):
-                    output.append(_told(sentence, at))
+                    output.append(told(sentence, at))
                     continue
                 case AllowedWith(arguments_json=arguments):
-                    _put_arguments(item, arguments)
+                    put_arguments(item, arguments)
         output.append(item)
     body["output"] = output
 
 
-def _put_arguments(item: dict[str, Any], arguments: str) -> None:
+def put_arguments(item: dict[str, Any], arguments: str) -> None:
+    """Set what an item asks with."""
     match item.get("type"):
         case "function_call":
             item["arguments"] = arguments
@@ -201,7 +208,8 @@ def _put_arguments(item: dict[str, Any], arguments: str) -> None:
             item |= msgspec.json.decode(arguments)
 
 
-def _told(sentence: str, at: int) -> dict[str, Any]:
+def told(sentence: str, at: int) -> dict[str, Any]:
+    """The message that stands for a refused call."""
     return {
         "type": "message",
         "id": f"msg_clearance_{at}",

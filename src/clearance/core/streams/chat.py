@@ -313,11 +313,7 @@ class Chat(Form):
     def answer(self) -> Answer:
         choices = [self._choices[index] for index in sorted(self._choices)]
         refusals = (self._said(choice, "refusal") for choice in choices)
-        calls = [
-            wanted.call.call if wanted.call is not None else wanted.whole(choice.index)
-            for choice in choices
-            for wanted in choice.wanted.values()
-        ]
+        calls = [wanted.whole(choice.index) for choice in choices for wanted in choice.wanted.values()]
         return Answer(
             id=str(self._head.get("id") or ""),
             model=str(self._head.get("model") or ""),

@@ -20,6 +20,7 @@ from clearance.core.streams.responses import Responses
 from clearance.core.streams.scrub import Scrub
 from clearance.core.streams.sse import Event, Events, written
 from clearance.core.streams.steps import AskText, AskTool, Fail, Forward, Rewritten, Step, TextRuling
+from clearance.errors import RequestError
 
 MOST_HELD = 16 * 2**20  # bytes of events that wait
 _DONE = b"[DONE]"
@@ -85,6 +86,8 @@ class StreamGuard:
             self._release()
         except BrokenStreamError as broken:
             return self._failed(broken)
+        except RequestError as error:  # a reading that whole answers share
+            return self._failed(malformed(str(error)))
         steps: list[Step] = self._forwarded()
         if not self._is_whole:
             steps += [AskTool(call) for call in self._form.taken_asked()]

@@ -1,4 +1,7 @@
-"""Anthropic Messages while they stream: block by block, each tool call whole when its block stops."""
+"""Anthropic Messages while they stream: block by block, each tool call whole when its block stops.
+
+Where thinking is changed, its signature no longer fits: the provider refuses the block when it is sent back.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Any
 import msgspec
 
 from clearance.core.dialects.answer import Answer, ToolCall, Usage
+from clearance.core.dialects.messages import call_of, is_call
 from clearance.core.streams.flow import Entry
 from clearance.core.streams.form import Call, Form
 from clearance.core.streams.reading import (
@@ -21,22 +25,9 @@ from clearance.core.streams.reading import (
 from clearance.core.streams.scrub import Scrub
 from clearance.core.streams.sse import written
 
-_ENCODER = msgspec.json.Encoder()
 _EVENT = frozenset({"type", "index", "message", "content_block", "delta", "usage", "error"})
 _BLOCK = frozenset({"type", "text", "thinking", "signature", "citations", "id", "name", "input", "content"})
-# Blocks that ask the client for nothing: speech, and runs of the provider's tools, which were cleared before
-# the request was sent. A block of any other type is taken for a call of that name.
 _SPOKEN = {"text": "text", "thinking": "thinking"}
-_PASSING = frozenset(
-    {
-        "redacted_thinking",
-        "compaction",
-        "server_tool_use",
-        "mcp_tool_use",
-        "mcp_tool_result",
-        "container_upload",
-    }
-)
 _PIECES = {"text_delta": "text", "thinking_delta": "thinking"}
 _SEALED = frozenset({"signature_delta", "citations_delta", "compaction_delta"})
 
@@ -47,30 +38,21 @@ class _Block:
     def __init__(self, kind: str, value: dict[str, Any]) -> None:
         self.kind = kind
         self.value = value
+        self.is_call = is_call(value)
         self.entries: list[Entry] = []  # of a call: those that carry it
         self.arguments: list[str] = []
 
-    @property
-    def is_call(self) -> bool:
-        known = self.kind in _SPOKEN or self.kind in _PASSING or self.kind.endswith("_tool_result")
-        return not known
-
     def call(self) -> ToolCall:
-        text = "".join(self.arguments)
-        if self.kind != "tool_use":
-            return ToolCall(id=text_in(self.value, "id"), name=self.kind, arguments=self._other(text))
-        given = self.value.get("input")
-        if not text or given:
-            if text:
-                raise malformed("A tool call has two sets of arguments.")
-            text = _ENCODER.encode(given or {}).decode()
-        return ToolCall(id=text_in(self.value, "id"), name=text_in(self.value, "name"), arguments=text)
-
-    def _other(self, text: str) -> str:
+        """Raises BrokenStreamError for what cannot be read."""
+        text, given = "".join(self.arguments), self.value.get("input")
         if not text:
-            return _ENCODER.encode(self.value).decode()
+            return call_of({**self.value, "input": given or {}} if self.kind == "tool_use" else self.value)
+        if given:
+            raise malformed("A tool call has two sets of arguments.")
+        if self.kind == "tool_use":
+            return ToolCall(id=text_in(self.value, "id"), name=text_in(self.value, "name"), arguments=text)
         try:
-            return _ENCODER.encode({**self.value, "input": msgspec.json.decode(text)}).decode()
+            return call_of({**self.value, "input": msgspec.json.decode(text)})
         except ValueError:
             raise malformed("The input of a tool call is no JSON.") from None
 

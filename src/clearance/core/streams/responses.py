@@ -5,18 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from clearance.core.dialects.answer import Answer, Usage
+from clearance.core.dialects.responses import call_of, is_call, told
 from clearance.core.streams.flow import Entry, Flow, Path, put_at, put_text
 from clearance.core.streams.form import Call, Form, nothing
-from clearance.core.streams.items import (
-    SPEECH,
-    call_events,
-    call_of,
-    is_call,
-    said,
-    said_events,
-    streamed_member,
-    with_arguments,
-)
+from clearance.core.streams.items import call_events, streamed_member, told_events, with_arguments
 from clearance.core.streams.reading import (
     count_in,
     index_in,
@@ -50,6 +42,7 @@ _EVENT = frozenset(
         "obfuscation",
     }
 )
+_SPEECH = frozenset({"message", "reasoning"})
 _BEGINNINGS = frozenset({"response.created", "response.queued", "response.in_progress"})
 _ENDS = frozenset({"response.completed", "response.incomplete"})
 _ERRORS = frozenset({"response.failed", "error"})
@@ -212,7 +205,7 @@ class Responses(Form):
         item = self._items[index] = _Item(index, value)
         if is_call(value):
             self._carries(item, entry)
-        elif value.get("type") in SPEECH:
+        elif value.get("type") in _SPEECH:
             if value.get("content") or value.get("summary"):
                 raise malformed("An output item does not begin empty.")
             self.clean_rest(entry)
@@ -224,7 +217,7 @@ class Responses(Form):
         if item is None or not item.is_open or item.value.get("type") != value.get("type"):
             raise malformed("An output item ends that is not open.")
         item.is_open = False
-        if value.get("type") in SPEECH:
+        if value.get("type") in _SPEECH:
             self.clean_rest(entry, skip=_TEXTS)
             self._texts_of(entry, index, value, ("item",))
         else:
@@ -268,7 +261,7 @@ class Responses(Form):
         for entry in item.entries:
             entry.holds -= 1
         if made.refusal is not None:
-            _replace(item.entries, said_events(made.refusal, item.index))
+            _replace(item.entries, told_events(made.refusal, item.index))
         elif made.arguments is not None:
             _replace(item.entries, call_events(with_arguments(item.value, made.arguments), item.index))
 
@@ -294,7 +287,7 @@ class Responses(Form):
             decided = item
             entry.last.append(lambda leaving: _as_decided(leaving, path, decided))
             return
-        is_speech = value.get("type") in SPEECH
+        is_speech = value.get("type") in _SPEECH
         if is_speech:
             if item is None:
                 item = self._items[len(self._items)] = _Item(len(self._items), value)
@@ -356,10 +349,10 @@ class Responses(Form):
         return written({**value, "sequence_number": self._number}, named=True)
 
     def withheld(self, message: str) -> list[dict[str, Any]]:
-        whole = {**(self._last or self._first), "output": [said(message, 0)]}
+        whole = {**(self._last or self._first), "output": [told(message, 0)]}
         values = [
             {"type": "response.created", "response": {**self._first, "output": []}},
-            *said_events(message, 0),
+            *told_events(message, 0),
             {"type": "response.completed", "response": {**whole, "status": "completed"}},
         ]
         return [{**value, "sequence_number": at} for at, value in enumerate(values)]
@@ -383,7 +376,7 @@ def _as_decided(entry: Entry, path: Path, item: _Item) -> None:
     if item.call is None or entry.value is None:
         return
     if item.call.refusal is not None:
-        put_at(entry.value, path, said(item.call.refusal, item.index))
+        put_at(entry.value, path, told(item.call.refusal, item.index))
     elif item.call.arguments is not None:
         put_at(entry.value, path, with_arguments(item.value, item.call.arguments))
     else:
