@@ -127,6 +127,8 @@ class ScriptedModel:
         await asyncio.sleep(turn.wait)
         if turn.status != 200:
             return await _send(writer, turn.status, error_body(dialect, turn), turn.headers)
+        if turn.raw is not None:
+            return await _send_raw(writer, turn.raw, turn.headers)
         model = str(asked.body.get("model", "scripted-1"))
         if not asked.body.get("stream"):
             whole = body(dialect, turn, model, serial=self._serial)
@@ -185,6 +187,13 @@ async def _send(
         **(headers or {}),
     }
     writer.write(_head(status, sent) + raw)
+    await writer.drain()
+    return True
+
+
+async def _send_raw(writer: asyncio.StreamWriter, raw: bytes, headers: dict[str, str]) -> bool:
+    sent = {"content-type": "application/json", "content-length": str(len(raw)), **headers}
+    writer.write(_head(200, sent) + raw)
     await writer.drain()
     return True
 

@@ -45,6 +45,7 @@ class Turn:
     error: dict[str, Any] | None = None
     headers: dict[str, str] = field(default_factory=dict)
     wire: Wire = Wire()
+    raw: bytes | None = None  # these bytes in place of an answer, of the content type that `headers` say
 
 
 def arguments_text(arguments: Arguments) -> str:

@@ -21,7 +21,7 @@ from clearance.core.model import (
     ResultShown,
 )
 from clearance.core.model.wire import Name, Text
-from clearance.errors import NotFoundError
+from clearance.errors import ForbiddenError, NotFoundError
 from clearance.gateway.endpoint import Access, Asked, Endpoint
 from clearance.ports import RecordQuery, RunQuery, RunSummary
 
@@ -115,6 +115,8 @@ async def outcome(asked: Asked) -> Recorded:
     report: OutcomeReport = asked.body
     point = asked.door.assembly.control_point
     action_id = asked.path["action_id"]
+    if not point.came_by(action_id).is_callers:
+        raise ForbiddenError("Clearance carries this action out itself, and tells how it ended.")
     draft, judged = point.judged_outcome(action_id, report, agent=asked.caller.only_agent())
     if point.has_saved(action_id):
         await asyncio.to_thread(point.settle, action_id)

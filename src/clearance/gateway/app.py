@@ -105,11 +105,11 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._rest(scope, receive, send)
-        scope = without_run(scope)
-        path: str = scope["path"]
-        door = self._by_segment.get(segment_of(path))
+        within = without_run(scope)
+        door = self._by_segment.get(segment_of(within["path"]))
         if door is not None:
-            return await door.serve(scope, receive, send)
+            return await door.serve(within, receive, send)
+        path: str = scope["path"]
         if scope["method"] == "POST":
             if path == "/v1/actions":
                 return await self._hot(actions.CHECK, {}, scope, receive, send)

@@ -16,11 +16,13 @@ import uvicorn
 
 from clearance.config import Settings
 from clearance.gateway.app import Application
+from clearance.gateway.connection import Connection
 from clearance.gateway.reload import Load
 from clearance.wiring import Assembly
 
 _DRAIN_SECONDS = 20
 OPTIONS: dict[str, Any] = {
+    "http": Connection,
     "access_log": False,
     "log_level": "warning",
     "server_header": False,

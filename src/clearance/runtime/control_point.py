@@ -40,7 +40,7 @@ from clearance.ports import Journal, Target
 from clearance.runtime.mediator import AsyncAppend, Clock, Mediator
 from clearance.runtime.memory import Memory
 from clearance.runtime.names import NewId, snapshot_of
-from clearance.runtime.open_actions import OpenActions
+from clearance.runtime.open_actions import CameBy, OpenActions
 from clearance.runtime.policy_book import PolicyBook
 from clearance.runtime.proposals import Proposals
 from clearance.runtime.results import Results
@@ -246,6 +246,10 @@ class ControlPoint:
     def stopping(self, call: ActionCall, principal: Principal) -> Reason | None:
         """Why an action that runs already has to end; None: it may go on. Raises StoreError."""
         return stopping(self.known_as(principal), call.action, self._posture(), at=self._clock())
+
+    def came_by(self, action_id: str) -> CameBy:
+        """The door of a cleared action, and who tells its end. Raises NotFoundError, StoreError."""
+        return self._open.came_by(action_id)
 
     def intent(self, action_id: str) -> Record:
         """The record that a cleared action was written with before it ran. Raises NotFoundError."""

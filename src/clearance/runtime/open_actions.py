@@ -5,17 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 
+import msgspec
+from msgspec import Struct
+
 from clearance.core import redact
 from clearance.core.mediation import Mediation
-from clearance.core.model import Draft, OutcomeStatus, Record, RecordKind, Transform
+from clearance.core.model import Draft, Operation, OutcomeStatus, Record, RecordKind, Transform
 from clearance.errors import ClearanceError, ConflictError, NotFoundError
 from clearance.ports import Journal
 from clearance.runtime.names import snapshot_of
+from clearance.runtime.proposals import PROPOSING
 from clearance.runtime.recent import Recent
 from clearance.runtime.systems import Systems
 
 _KEPT = 4_096  # actions whose report needs no look-up in the journal
+_ASKING = frozenset({"authzen", "http", "sdk", "sql"})  # doors that only answer whether an action may be done
 _OPEN_ENDED = frozenset({OutcomeStatus.UNKNOWN, OutcomeStatus.NOT_REPORTED})
+
+
+class CameBy(Struct, frozen=True):
+    """By which door a cleared action came, and with which operation: who carries it out."""
+
+    door: str
+    operation: str
+
+    @property
+    def is_callers(self) -> bool:
+        """Whether whoever asked carries it out, and tells how it ended. Else the door does both."""
+        if self.door == PROPOSING:
+            return self.operation != Operation.MODEL_CALL
+        return self.door in _ASKING
 
 
 class OpenActions:
@@ -50,6 +69,10 @@ class OpenActions:
             if record.kind is RecordKind.INTENT:
                 return record
         raise NotFoundError("No action of this id was ever cleared.")
+
+    def came_by(self, action_id: str) -> CameBy:
+        """Raises NotFoundError, StoreError."""
+        return msgspec.json.decode(self.intent(action_id).body, type=CameBy)
 
     def unreported(self, action_id: str) -> Draft | Record:
         """Its intent, once: from then on it is not open. Raises NotFoundError, ConflictError, StoreError."""

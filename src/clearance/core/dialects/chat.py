@@ -6,13 +6,24 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from clearance.core.dialects.answer import Answer, ToolCall, Usage
-from clearance.core.dialects.reading import counted, listed, of_one_model, plainly_named, text_of, worded
+from clearance.core.dialects.reading import (
+    counted,
+    kind_of,
+    listed,
+    of_one_model,
+    one_spelling,
+    plainly_named,
+    text_of,
+    worded,
+)
 from clearance.core.dialects.request import ModelRequest, ProviderTool, ToolResult
 from clearance.core.dialects.ruling import AllowedWith, Refused, Ruling
 from clearance.core.dialects.slots import Slot, json_text, of_strings
 from clearance.errors import RequestError
 
 _CALLERS_TOOLS = frozenset({"function", "custom"})
+_READ = frozenset({"choices", "message", "content", "tool_calls", "function_call"})
+_READ_OF_CALL = frozenset({"type", "name", "arguments", "input", *_CALLERS_TOOLS})
 
 
 def read_request(body: dict[str, Any]) -> ModelRequest:
@@ -22,12 +33,12 @@ def read_request(body: dict[str, Any]) -> ModelRequest:
     plainly_named((body, *messages, *tools, *functions))
     for message in messages:
         plainly_named(call for call in message.get("tool_calls") or () if type(call) is dict)
-    inner = [_inner(tool) for tool in tools if tool.get("type") in _CALLERS_TOOLS]
+    inner = [_inner(tool) for tool in tools if kind_of(tool) in _CALLERS_TOOLS]
     plainly_named(inner)
     run_by_provider = [
-        ProviderTool(name=str(tool.get("type")), arguments=tool)
+        ProviderTool(name=kind_of(tool), arguments=tool)
         for tool in tools
-        if tool.get("type") not in _CALLERS_TOOLS
+        if kind_of(tool) not in _CALLERS_TOOLS
     ]
     if body.get("web_search_options") is not None:
         options = {"options": body["web_search_options"]}
@@ -64,6 +75,7 @@ def read_answer(body: dict[str, Any]) -> Answer:
     """Raises RequestError for what is no answer."""
     choices = listed(body, "choices")
     messages = [_message(choice) for choice in choices]
+    one_spelling((body, *choices, *messages), _READ)
     calls = [_call(call, at) for at, message in enumerate(messages) for call in _calls_of(message)]
     return Answer(
         id=worded(body, "id"),
@@ -91,10 +103,12 @@ def _calls_of(message: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _call(call: dict[str, Any], choice: int) -> ToolCall:
-    kind = call.get("type") or "function"
+    kind = worded(call, "type") or "function"
     inner = call.get(kind)
+    one_spelling((call,), _READ_OF_CALL)
     if type(inner) is not dict:
         return ToolCall(id=worded(call, "id"), name="", arguments="", choice=choice)
+    one_spelling((inner,), _READ_OF_CALL)
     is_custom = kind == "custom"
     arguments = json_text({"input": inner.get("input")}) if is_custom else worded(inner, "arguments")
     return ToolCall(id=worded(call, "id"), name=worded(inner, "name"), arguments=arguments, choice=choice)

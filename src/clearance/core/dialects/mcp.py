@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
+from clearance.core.dialects.once import named_once
 from clearance.errors import RequestError
 
 STATELESS: Final = ("2026-07-28",)  # revisions whose every request stands alone
@@ -141,21 +141,14 @@ def is_stateless(params: dict[str, Any]) -> bool:
 def _decoded(body: bytes) -> Any:
     try:
         value = _DECODER.decode(body)
+        named_once(body, value)
     except msgspec.DecodeError:
         raise RequestError("The body is not JSON.", reason="malformed_json") from None
     except UnicodeDecodeError:
         raise RequestError("The body is not UTF-8.", reason="not_utf8") from None
     except RecursionError:
         raise RequestError("The body is nested too deep.", reason="too_deep") from None
-    # Fewer colons when written back: a member was named twice, or a text was written with escapes.
-    if b"\\u003" in body or body.count(b":") > _ENCODER.encode(value).count(b":"):
-        json.loads(body, object_pairs_hook=_once, parse_int=str, parse_float=str)
     return value
-
-
-def _once(pairs: list[tuple[str, object]]) -> None:
-    if len({name for name, _ in pairs}) != len(pairs):
-        raise RequestError("The body names a member twice.", reason="duplicate_member")
 
 
 def _asked(value: dict[str, Any]) -> Request | Notification:

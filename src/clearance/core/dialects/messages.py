@@ -8,14 +8,25 @@ from typing import Any
 import msgspec
 
 from clearance.core.dialects.answer import Answer, ToolCall, Usage
-from clearance.core.dialects.reading import counted, listed, of_one_model, plainly_named, text_of, worded
+from clearance.core.dialects.reading import (
+    counted,
+    kind_of,
+    listed,
+    of_one_model,
+    one_spelling,
+    plainly_named,
+    text_of,
+    worded,
+)
 from clearance.core.dialects.request import ModelRequest, ProviderTool, ToolResult
 from clearance.core.dialects.ruling import AllowedWith, Refused, Ruling
 from clearance.core.dialects.slots import Slot, json_text
 
 # Tools that the caller runs: its own, and those whose form only is the provider's. Every other type is taken
 # for one that the provider runs, new ones too.
-_CALLERS_TOOLS = ("custom", "bash_", "text_editor_", "computer_", "memory_")
+_CUSTOM = "custom"
+_CALLERS_TOOLS = ("bash_", "text_editor_", "computer_", "memory_")
+_READ = frozenset({"content", "type", "name", "input"})
 _SPOKEN = frozenset({"text", "thinking", "redacted_thinking"})
 # Runs of the provider's tools, which were cleared before the request was sent.
 _OF_PROVIDER = frozenset({"server_tool_use", "mcp_tool_use", "mcp_tool_result", "container_upload"})
@@ -27,7 +38,7 @@ def read_request(body: dict[str, Any]) -> ModelRequest:
     of_one_model(body)
     plainly_named((body, *messages, *tools, *servers))
     provider = [
-        *(_by_provider(str(tool["type"]), tool) for tool in tools if not _is_callers(tool)),
+        *(_by_provider(kind_of(tool), tool) for tool in tools if not _is_callers(tool)),
         *(_by_provider("mcp", {"url": one.get("url"), "name": one.get("name")}) for one in servers),
     ]
     if body.get("container") is not None:
@@ -44,8 +55,8 @@ def read_request(body: dict[str, Any]) -> ModelRequest:
 
 
 def _is_callers(tool: dict[str, Any]) -> bool:
-    kind = tool.get("type") or "custom"
-    return isinstance(kind, str) and kind.startswith(_CALLERS_TOOLS)
+    kind = kind_of(tool, _CUSTOM)
+    return kind == _CUSTOM or kind.startswith(_CALLERS_TOOLS)
 
 
 def _by_provider(name: str, arguments: dict[str, Any]) -> ProviderTool:
@@ -72,6 +83,7 @@ def _results(messages: list[Any]) -> Iterator[ToolResult]:
 def read_answer(body: dict[str, Any]) -> Answer:
     """Raises RequestError for what is no answer."""
     content = listed(body, "content")
+    one_spelling((body, *content), _READ)
     return Answer(
         id=worded(body, "id"),
         model=worded(body, "model"),

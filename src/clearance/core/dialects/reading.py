@@ -58,6 +58,22 @@ def plainly_named(objects: Iterable[Mapping[str, Any]]) -> None:
                 raise RequestError(message, reason="unknown_field")
 
 
+def one_spelling(objects: Iterable[Mapping[str, Any]], known: frozenset[str]) -> None:
+    """Raises RequestError for a member that a client which reads names in any case takes for a known one."""
+    for one in objects:
+        if not known.issuperset(one) and any(name.casefold() in known for name in one.keys() - known):
+            raise RequestError("A member's name is a known one in other letters.", reason="unknown_field")
+
+
+def kind_of(tool: Mapping[str, Any], otherwise: str = "") -> str:
+    """The type of a tool. Raises RequestError where it says none."""
+    kind = tool.get("type")
+    kind = otherwise if kind is None else kind
+    if not isinstance(kind, str) or not kind:
+        raise RequestError("The `type` of each of `tools` has to be a string.", reason="wrong_type")
+    return kind
+
+
 def of_one_model(body: Mapping[str, Any]) -> None:
     """Raises RequestError for other models beside the one that is judged: routers take them in its place."""
     if any(body.get(name) is not None for name in _MORE_MODELS):

@@ -8,7 +8,16 @@ from typing import Any
 import msgspec
 
 from clearance.core.dialects.answer import Answer, ToolCall, Usage
-from clearance.core.dialects.reading import counted, listed, of_one_model, plainly_named, text_of, worded
+from clearance.core.dialects.reading import (
+    counted,
+    kind_of,
+    listed,
+    of_one_model,
+    one_spelling,
+    plainly_named,
+    text_of,
+    worded,
+)
 from clearance.core.dialects.request import ModelRequest, ProviderTool, ToolResult
 from clearance.core.dialects.ruling import AllowedWith, Refused, Ruling
 from clearance.core.dialects.slots import Slot, json_text, of_strings
@@ -35,6 +44,7 @@ _ASKED: dict[str, str] = {
     "computer_call": "action",
     "apply_patch_call": "operation",
 }
+_READ = frozenset({"output", "type", "name", *_ASKED.values()})
 _HARMLESS = frozenset(
     {
         "message",
@@ -60,9 +70,9 @@ def read_request(body: dict[str, Any]) -> ModelRequest:
     plainly_named((body, *items, *tools))
     _nothing_kept(body, items)
     provider = [
-        ProviderTool(name=str(tool.get("type")), arguments=tool)
+        ProviderTool(name=kind_of(tool), arguments=tool)
         for tool in tools
-        if tool.get("type") not in _CALLERS_TOOLS
+        if kind_of(tool) not in _CALLERS_TOOLS
     ]
     for name in ("prompt", "conversation"):  # kept at the provider: what they hold was never seen here
         if body.get(name) is not None:
@@ -101,7 +111,7 @@ def _flat(tools: list[Any]) -> Iterator[dict[str, Any]]:
 
 def _offered(tools: list[Any]) -> Iterator[str]:
     for tool in tools:
-        kind = tool.get("type")
+        kind = kind_of(tool)
         if kind in _CALLERS_TOOLS:
             yield _CALLERS_TOOLS[kind] or worded(tool, "name")
         elif kind == "mcp":
@@ -123,6 +133,7 @@ def _results(items: list[Any]) -> Iterator[ToolResult]:
 def read_answer(body: dict[str, Any]) -> Answer:
     """Raises RequestError for what is no answer."""
     output = listed(body, "output")
+    one_spelling((body, *output), _READ)
     messages = [item for item in output if item.get("type") == "message"]
     return Answer(
         id=worded(body, "id"),

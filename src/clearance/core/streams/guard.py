@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from clearance.core.dialects.answer import Answer, Dialect, ToolCall
+from clearance.core.dialects.once import named_once
 from clearance.core.dialects.ruling import Allowed, Refused, Ruling
 from clearance.core.model.judged import ResultRules
 from clearance.core.streams.chat import Chat
@@ -147,6 +148,7 @@ class StreamGuard:
             return None
         try:
             value = _DECODER.decode(data)
+            named_once(data, value)
         except (ValueError, RecursionError):
             raise malformed("An event of the stream is no JSON.") from None
         if type(value) is not dict:

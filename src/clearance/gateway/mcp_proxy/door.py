@@ -9,7 +9,8 @@ from typing import Final
 from clearance.config import Settings
 from clearance.config.mcp import McpSettings
 from clearance.core.dialects import mcp
-from clearance.core.dialects.mcp_headers import routing_headers
+from clearance.core.dialects.mcp import STATELESS
+from clearance.core.dialects.mcp_headers import SESSION, VERSION, routing_headers
 from clearance.errors import AuthenticationError, ClearanceError, ForbiddenError, NotFoundError, RequestError
 from clearance.gateway import body
 from clearance.gateway.doors import RUN_ID, Receive, Scope, Send
@@ -133,6 +134,8 @@ class McpDoor:
     async def _asked(self, scope: Scope, receive: Receive, send: Send) -> Asked:
         caller = await self._passage.identify(presented(scope))
         headers = routing_headers(scope["headers"])
+        if headers.get(VERSION) in STATELESS:
+            headers.pop(SESSION, None)  # it means nothing there, and might be another agent's
         found = {name: value for name, value in scope["headers"] if name in _HINTS}
         if LAST_EVENT.encode() in found:
             headers[LAST_EVENT] = found[LAST_EVENT.encode()].decode("latin-1")

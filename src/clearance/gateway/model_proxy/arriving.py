@@ -19,11 +19,14 @@ from clearance.gateway.doors import RUN_ID, Receive, Scope
 from clearance.gateway.model_proxy.conversation import Conversations, Known, goal_of
 from clearance.gateway.model_proxy.headers import value_of
 from clearance.gateway.model_proxy.places import Place, Work
+from clearance.gateway.model_proxy.proposals import DOOR
 from clearance.gateway.passage import Passage
 from clearance.gateway.presented import presented_as_key
 from clearance.ports import RecordQuery
 from clearance.runtime.joining import Hints
 from clearance.runtime.runs import Run
+
+_MOST_SAID = 10  # records of an agent's that name an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +117,17 @@ def _named(asked: Arrived) -> str:
 
 
 async def _run_of_answer(agent: str, answer_id: str, passage: Passage, conversations: Conversations) -> str:
-    """Raises NotFoundError: nobody goes on from another agent's answer, though the provider knows it."""
+    """Raises NotFoundError: nobody goes on from another agent's answer, though the provider knows it.
+
+    Nor from one that it only says it was given: what agents tell of their own actions is in the journal too.
+    """
     if run_id := conversations.run_of_answer(agent, answer_id):
         return run_id
-    query = RecordQuery(agent=agent, kind=RecordKind.OUTCOME.value, text=f'"id":"{answer_id}"', limit=1)
+    said = f'"id":"{answer_id}"'
+    query = RecordQuery(
+        agent=agent, operation="model_call", kind=RecordKind.OUTCOME.value, text=said, limit=_MOST_SAID
+    )
     for record in await asyncio.to_thread(passage.point.journal.search, query):
-        if record.operation == "model_call":
+        if passage.point.came_by(record.action_id).door == DOOR:
             return record.run_id
     raise NotFoundError("No answer of this id was given to this agent here.")

@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from clearance.core.dialects.turns import Chain, first_answer
 from clearance.core.model import RecordKind
-from clearance.gateway.model_proxy.proposals import Proposal
-from clearance.ports import Journal, RecordQuery
+from clearance.gateway.model_proxy.proposals import DOOR, Proposal
+from clearance.ports import RecordQuery
+from clearance.runtime.control_point import ControlPoint
 from clearance.runtime.recent import Recent
 from clearance.runtime.runs import Run
 
@@ -82,14 +83,16 @@ class Conversations:
         known = self._known.get(_key(agent, f"answer:{answer_id}"))
         return "" if known is None else known.run_id
 
-    def read_back(self, journal: Journal) -> list[tuple[str, Sequence[Proposal]]]:
+    def read_back(self, point: ControlPoint) -> list[tuple[str, Sequence[Proposal]]]:
         """What earlier processes remembered, from the outcomes of the newest model calls. May block.
 
-        The tool calls that those asked for, by run.
+        The tool calls that those asked for, by run. What agents tell of model calls of their own is not ours.
         """
         proposals: list[tuple[str, Sequence[Proposal]]] = []
         query = RecordQuery(operation="model_call", kind=RecordKind.OUTCOME.value, limit=_READ_BACK)
-        for record in reversed(journal.search(query)):
+        for record in reversed(point.journal.search(query)):
+            if point.came_by(record.action_id).door != DOOR:
+                continue
             try:
                 kept = record.decoded_as(_Outcome).result
             except msgspec.ValidationError:

@@ -86,7 +86,7 @@ class ModelProxy:
 
     async def start(self) -> None:
         """Read back which conversation belongs to which run."""
-        outcomes = await asyncio.to_thread(self._parts.conversations.read_back, self._passage.point.journal)
+        outcomes = await asyncio.to_thread(self._parts.conversations.read_back, self._passage.point)
         for run_id, proposals in outcomes:
             self._parts.proposals.remember(run_id, proposals)
 
