@@ -1,4 +1,4 @@
-"""The gateways of a model call: ours and the peers, each on one core before one upstream."""
+"""The gateways that a model call goes through: ours and the peers, each on one core, before one upstream."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 
 import yaml
 
@@ -78,19 +79,23 @@ def nginx(directory: Path, upstream: int) -> Gateway:
     text = _NGINX.replace("{port}", "PORT").format(directory=directory, upstream=upstream)
     template = directory / "nginx.template"
     template.write_text(text, encoding="utf-8")
-    made = directory / "nginx.conf"
-    start = f"sed s/PORT/{{port}}/ {template} > {made} && exec {program} -c {made}"
+    config = directory / "nginx.conf"
+    start = f"sed s/PORT/{{port}}/ {template} > {config} && exec {program} -c {config}"
     return Gateway("nginx proxy_pass", ("sh", "-c", start))
 
 
 def litellm(directory: Path, upstream: int) -> Gateway:
-    """Its proxy with one worker and no database: no key is looked up, nothing is recorded."""
+    """Its proxy with one worker, its one master key and no database: nothing is recorded."""
     provider = {
         "model": f"openai/{MODEL}",
         "api_base": f"http://127.0.0.1:{upstream}/v1",
         "api_key": "sk-bench",
     }
-    settings = {"model_list": [{"model_name": MODEL, "litellm_params": provider}]}
+    key = f"sk-{token_hex(24)}"  # it starts with none that is weak
+    settings = {
+        "model_list": [{"model_name": MODEL, "litellm_params": provider}],
+        "general_settings": {"master_key": key},
+    }
     config = directory / "litellm.yaml"
     config.write_text(yaml.safe_dump(settings), encoding="utf-8")
     python = peer_python("gateways")
@@ -105,6 +110,7 @@ def litellm(directory: Path, upstream: int) -> Gateway:
             "--host",
             "127.0.0.1",
         ),
+        headers=(("Authorization", f"Bearer {key}"),),
         environment=(("LITELLM_LOCAL_MODEL_COST_MAP", "True"), ("LITELLM_LOG", "ERROR")),
     )
 

@@ -15,7 +15,10 @@ _HERE = ROOT / "benchmarks"
 
 
 def peer_python(directory: str = ".") -> Path:
-    """The interpreter of the peers that a directory pins, of our version. Raises CalledProcessError."""
+    """The interpreter of the peers in DIRECTORY/requirements.lock, of the version of ours.
+
+    Raises CalledProcessError.
+    """
     lock, environment = _HERE / directory / "requirements.lock", _HERE / directory / ".venv"
     pins, ready = hashlib.sha256(lock.read_bytes()).hexdigest(), environment / ".ready"
     if not ready.exists() or ready.read_text() != pins:

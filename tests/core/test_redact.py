@@ -391,3 +391,32 @@ def test_a_text_with_its_values_put_back_is_the_text_it_was(parts: list[str]) ->
     for placeholder, value in restorations(asked, [transform]).items():
         text = text.replace(placeholder, value)
     assert text == asked["a"]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from(
+                [
+                    "sk-" + "a" * 24,
+                    "password=hunter22",
+                    "-----BEGIN PRIVATE KEY-----\nx",
+                    "ann@b.example",
+                    "4111 1111 1111 1111",
+                ]
+            ),
+            st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8),
+            st.integers(0, 999),
+        ),
+        max_size=6,
+    ),
+    st.sampled_from([("secret",), ("email",), ("credit_card", "secret")]),
+)
+def test_one_search_over_all_texts_misses_nothing(values: list[Any], names: tuple[str, ...]) -> None:
+    whole, _ = transformed(
+        {"values": values, "deep": [{"a": values}]}, [Transform(policy="p", patterns=names)]
+    )
+    ordered = [name for name in NAMED if name in names]
+    one_by_one = [scrubbed(value, ordered) if isinstance(value, str) else value for value in values]
+    assert whole["values"] == one_by_one
+    assert whole["deep"][0]["a"] == one_by_one

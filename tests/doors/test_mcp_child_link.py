@@ -238,3 +238,15 @@ async def test_a_server_that_cannot_be_started_is_an_error_and_nothing_was_sent(
         await link.send(request(1, "initialize"), {})
     assert not refused.value.sent
     await link.close()
+
+
+async def test_a_session_whose_beginning_nobody_waits_for_leaves_no_child(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(child_link, "_MOST_CHILDREN", 1)
+    silent = SERVER.replace('if method == "silent"', 'if method == "initialize"')
+    async with linked(silent) as link:
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await link.send(request(1, "initialize"), {})

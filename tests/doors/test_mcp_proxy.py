@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
@@ -39,6 +41,20 @@ POLICIES = {
             "rule": "block",
             "condition": {"tool": "demo__echo", "argument": {"text": {"equals": "secret-paris"}}},
         },
+        {
+            "name": "no-addresses-back",
+            "rule": "redact",
+            "at": "post_tool_call",
+            "condition": {"tool_in": ["demo__echo", "raw__echo"]},
+            "redact": {"patterns": ["ipv4"]},
+        },
+        {
+            "name": "no-plans-back",
+            "rule": "block",
+            "at": "post_tool_call",
+            "condition": {"tool": "demo__echo", "argument": {"result": {"matches": "the .* plan"}}},
+            "message": "Plans are not for agents.",
+        },
     ]
 }
 ERAS = ("legacy", "2026-07-28")
@@ -56,7 +72,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, tools: Tools) -> Iterator[S
     made = make_server(directory / "store")
     made.directory = directory
     servers = {
-        "demo": {"url": tools.url, "timeout_seconds": 3},
+        "demo": {"url": tools.url},
+        "hasty": {"url": tools.url, "timeout_seconds": 1},
         "raw": {"url": tools.url, "label": False},
         "patient": {"url": tools.url, "wait_seconds": 20},
         "strict": {"url": tools.url, "pins": "required"},
@@ -111,6 +128,22 @@ async def test_a_blocked_call_never_reaches_the_server(server: Server, tools: To
         other = await client.call_tool("echo", {"text": "secret-paris"})
         assert other.is_error
     assert not any("delete_file" in call or "paris" in call for call in tools.calls)
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_result_is_redacted_or_withheld_though_the_tool_ran(
+    server: Server, tools: Tools, era: str
+) -> None:
+    async with connected(server, era) as client:
+        redacted = await client.call_tool("echo", {"text": f"at 10.20.30.40 {era}"})
+        assert text_of(redacted) == f"at [redacted:ipv4] {era}"
+        withheld = await client.call_tool("echo", {"text": f"the secret plan {era}"})
+    assert f"echo the secret plan {era}" in tools.calls
+    assert withheld.is_error
+    assert "Plans are not for agents." in text_of(withheld)
+    assert "secret" not in withheld.model_dump_json()
+    async with connected(server, era, name="raw") as client:
+        assert text_of(await client.call_tool("echo", {"text": "10.20.30.40"})) == "[redacted:ipv4]"
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -208,8 +241,8 @@ def outcome_of(server: Server, action_id: str) -> str:
 async def test_a_server_that_takes_too_long_is_told_of_with_an_unknown_outcome(
     server: Server, era: str
 ) -> None:
-    async with connected(server, era) as client:
-        result = await client.call_tool("sleep", {"seconds": 8})
+    async with connected(server, era, name="hasty") as client:
+        result = await client.call_tool("sleep", {"seconds": 30})
     assert result.is_error
     assert result.meta is not None
     assert result.meta["clearance"]["reason_code"] == "mcp_server_late"
@@ -444,3 +477,83 @@ async def test_all_servers_are_behind_one_address(all_of_them: Server, era: str)
             await client.read_resource("demo://notes/1")
         with pytest.raises(MCPError, match="begins with its server"):
             await client.call_tool("echo", {"text": "whose"})
+
+
+@pytest.fixture(scope="module")
+def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, list[dict[str, Any]]]]:
+    """A stateless server that asks for a name before it greets (`input_required`), and what it was sent."""
+    sent: list[dict[str, Any]] = []
+
+    class Asking(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            message = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            sent.append(message)
+            if "inputResponses" in message["params"]:
+                name = message["params"]["inputResponses"]["who"]["content"]["name"]
+                result: dict[str, Any] = {"content": [{"type": "text", "text": f"hello {name}"}]}
+            else:
+                method = (
+                    "sampling/createMessage" if message["params"]["name"] == "think" else "elicitation/create"
+                )
+                asks = {"who": {"method": method, "params": {"message": "Your name?", "mode": "form"}}}
+                result = {"resultType": "input_required", "inputRequests": asks, "requestState": "opaque=="}
+            body = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}).encode()
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None: ...
+
+    directory = tmp_path_factory.mktemp("asking")
+    made = make_server(directory / "store")
+    made.directory = directory
+    with ThreadingHTTPServer(("127.0.0.1", 0), Asking) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        servers = {"demo": {"url": f"http://127.0.0.1:{http.server_port}/mcp"}}
+        (directory / "clearance.yaml").write_text(yaml.safe_dump({"mcp": {"servers": servers}}))
+        made.start()
+        with made.http(admin=True) as admin:
+            number = admin.get("/v1/policies").json()["number"]
+            policies = [
+                {"name": "no-sampling", "rule": "block", "condition": {"tool": "demo__sampling"}},
+                {
+                    "name": "no-eve",
+                    "rule": "block",
+                    "condition": {
+                        "tool": "demo__elicitation_answer",
+                        "argument": {"content.name": {"equals": "Eve"}},
+                    },
+                },
+            ]
+            put = admin.put("/v1/policies", json={"document": {"policies": policies}, "expected": number})
+            assert put.status_code == 200, put.text
+        yield made, sent
+        made.stop()
+        http.shutdown()
+
+
+def test_every_round_of_a_stateless_question_is_judged(asking: tuple[Server, list[dict[str, Any]]]) -> None:
+    server, sent = asking
+    call = {"name": "greet", "arguments": {}}
+    first = called(server, call).json()["result"]
+    assert (first["resultType"], first["requestState"]) == ("input_required", "opaque==")
+    answer = {"who": {"action": "accept", "content": {"name": "Ann"}}}
+    again = {**call, "inputResponses": answer, "requestState": first["requestState"]}
+    assert called(server, again).json()["result"]["content"][0]["text"] == "hello Ann"
+    assert sent[-1]["params"]["requestState"] == "opaque=="
+    so_far = len(sent)
+    eve = {**again, "inputResponses": {"who": {"action": "accept", "content": {"name": "Eve"}}}}
+    assert called(server, eve).json()["result"]["_meta"]["clearance"]["reason_code"] == "policy_block"
+    assert len(sent) == so_far
+    thought = called(server, {"name": "think", "arguments": {}}).json()["result"]
+    assert thought["isError"]
+    assert "inputRequests" not in thought
+    with server.http() as http:
+        records = http.get("/v1/records?limit=100").json()["records"]
+    kinds = [(one["tool"], one["kind"]) for one in records if one["tool"]]
+    for name in ("elicitation", "elicitation_answer"):
+        assert kinds.count((f"demo__{name}", "outcome")) >= 1
+    assert ("demo__sampling", "refusal") in kinds
+    assert ("demo__elicitation_answer", "refusal") in kinds

@@ -108,6 +108,18 @@ def test_a_match_goes_by_what_the_call_was_cleared_with() -> None:
     assert ask(office, cost_usd=99).allowed
 
 
+def test_an_answer_told_by_another_process_before_it_heard_of_the_call_counts(tmp_path: Path) -> None:
+    state, ids = MemoryState(), itertools.count(1).__next__
+    one = Office(policies=(budget("run"),), journal=SqliteJournal(tmp_path), state=state, ids=ids)
+    two = Office(policies=(), journal=SqliteJournal(tmp_path), state=state, ids=ids)
+    run_id = ask(one, cost_usd=0).run_id
+    told(one, ask(two, run_id=run_id, cost_usd=30), cost_usd=60)
+    assert ask(one, run_id=run_id, cost_usd=60).blocked
+    assert ask(two, run_id=run_id, cost_usd=60).blocked
+    one.journal.close()
+    two.journal.close()
+
+
 class Oracle:
     """Everything that was cleared, remembered in full."""
 

@@ -15,7 +15,7 @@ from clearance.errors import ClearanceError
 
 _ROWS = {
     "demo": Row("clearance.cli.demo:demo_command", "Watch an injected instruction being stopped."),
-    "serve": Row("clearance.cli.serve:serve", "Open the HTTP door."),
+    "serve": Row("clearance.cli.serve:serve", "Open the network doors."),
     "run": Row("clearance.cli.running:run", "Run a program behind all doors."),
     "check": Row("clearance.cli.check:check", "Decide one action, and record the decision."),
     "runs": Row("clearance.cli.runs:runs", "List runs, newest first."),
@@ -44,6 +44,7 @@ _ROWS = {
     "logout": Row("clearance.cli.login:logout", "End the session of a server."),
     "whoami": Row("clearance.cli.login:whoami", "Say who a server takes you for."),
     "mcp": Row("clearance.cli.mcp:mcp", "Put Clearance between MCP clients and servers."),
+    "egress": Row("clearance.cli.egress:egress", "Show what clients of the egress proxy trust."),
     "store": Row("clearance.cli.store:store", "Verify, measure and prune the store."),
     "version": Row("clearance.cli.version:version", "Print the version."),
 }

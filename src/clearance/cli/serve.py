@@ -1,14 +1,19 @@
-"""`clearance serve`: the HTTP door, as a process of its own."""
+"""`clearance serve`: the network doors, as a process of its own."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import click
 
 from clearance.cli.failures import stop
 from clearance.cli.target import Target, require_local, store_option, tell_closed
+
+if TYPE_CHECKING:
+    from clearance.config import Settings
 
 _NEEDS = ("starlette", "uvicorn")
 _MISSING = "The server's packages are not installed. Install them: pip install 'clearance[server]'"
@@ -26,7 +31,10 @@ _MISSING = "The server's packages are not installed. Install them: pip install '
 @store_option
 @click.pass_obj
 def serve(target: Target, host: str | None, port: int | None, *, policies: tuple[str, ...]) -> None:
-    """Open the HTTP door until SIGTERM or Ctrl-C; what is under way is finished first.
+    """Open the doors until SIGTERM or Ctrl-C; what is under way is finished first.
+
+    The HTTP API is always open; the model, MCP and egress proxies as far as clearance.yaml has `models`,
+    `mcp` and `egress`. Changed policy files and these settings are taken up while serving.
 
     \b
     Example:
@@ -45,4 +53,17 @@ def serve(target: Target, host: str | None, port: int | None, *, policies: tuple
     click.echo(
         f"Clearance opens http://{settings.host}:{settings.port} on the store {settings.store}", err=True
     )
+    for line in _doors(settings):
+        click.echo(line, err=True)
     open_door(assembly, settings, load=reread)
+
+
+def _doors(settings: Settings) -> Iterator[str]:
+    """What is open beside the HTTP API, and where."""
+    here = f"http://{settings.host}:{settings.port}"
+    if settings.models.upstreams:
+        yield f"  models   {here}/openai/v1, {here}/anthropic -> {', '.join(settings.models.upstreams)}"
+    for name in settings.mcp.servers:
+        yield f"  mcp      {here}/mcp/{name}"
+    if settings.egress.port:
+        yield f"  egress   http://{settings.egress.host or settings.host}:{settings.egress.port}"

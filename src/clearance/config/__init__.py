@@ -1,5 +1,6 @@
 """File and environment to settings. Knows no adapter."""
 
+from clearance.config.egress import EgressCredential, EgressSettings, Tunnels
 from clearance.config.identity import (
     Admission,
     IdentitySettings,
@@ -14,12 +15,15 @@ from clearance.config.settings import Settings, default_policies, load_settings,
 
 __all__ = [
     "Admission",
+    "EgressCredential",
+    "EgressSettings",
     "IdentitySettings",
     "OidcProvider",
     "Provider",
     "Settings",
     "SpiffeProvider",
     "SubjectKind",
+    "Tunnels",
     "default_policies",
     "is_loopback_url",
     "is_safe_url",

@@ -12,7 +12,7 @@ import msgspec
 import yaml
 from msgspec import Struct
 
-from clearance.config.egress import EgressSettings
+from clearance.config.egress import EgressSettings, read_egress
 from clearance.config.identity import IdentitySettings, read_identity
 from clearance.config.mcp import McpSettings, read_mcp
 from clearance.config.models import ModelSettings, read_models
@@ -89,6 +89,13 @@ def load_settings(
             value, found = read(value, file=str(path))
         if value is not None:
             settings = msgspec.structs.replace(settings, **{name: value})
+        problems += found
+    egress = values.pop("egress", None)
+    if isinstance(egress, EgressSettings):
+        settings = msgspec.structs.replace(settings, egress=egress)
+    elif egress is not None:
+        proxy, found = read_egress(egress, file=str(path))
+        settings = msgspec.structs.replace(settings, egress=proxy)
         problems += found
     for name, value in values.items():
         settings = _with(settings, name, value, str(path), problems)

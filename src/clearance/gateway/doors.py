@@ -43,11 +43,11 @@ def open_doors(passage: Passage) -> Sequence[NetworkDoor]:
     """The doors that the settings open."""
     # Here, since these modules need the names above. A door without settings is there, and closed: a reload
     # may open it.
+    from clearance.gateway.egress_proxy import EgressProxy
     from clearance.gateway.mcp_proxy.door import McpDoor
     from clearance.gateway.model_proxy.door import ModelProxy
 
-    doors: list[NetworkDoor] = [ModelProxy(passage), McpDoor(passage, passage.assembly.settings.mcp)]
-    return doors
+    return (ModelProxy(passage), McpDoor(passage, passage.assembly.settings.mcp), EgressProxy(passage))
 
 
 def without_run(scope: Scope) -> Scope:

@@ -17,8 +17,10 @@ from clearance.core.model import Action, Context, Draft, Operation, Record, Reco
 from clearance.core.policy import History, PolicySet, Scope
 from clearance.core.policy.chain import delegators
 from clearance.ports import Journal, RecordQuery
+from clearance.runtime.recent import Recent
 
 _RUNS_KEPT = 10_000  # about 1 KB each with a handful of stateful rules
+_TOLD_KEPT = 4_096
 _MEASURED = b'"measured"'
 _MOST_RECORDS = 1_000_000  # of one agent in its longest window
 
@@ -42,6 +44,8 @@ class Memory:
         self._scopes: frozenset[Scope] = frozenset()
         self._settles = False  # whether any policy adds up a fact
         self._history = History(PolicySet.empty())
+        # What was measured of the last actions: the journal may not hold it yet, nor this process the action.
+        self._told: Recent[Mapping[str, float]] = Recent(_TOLD_KEPT)
         # Each with the journal's position up to which its past was read; later foreign records count.
         self._runs: OrderedDict[str, int] = OrderedDict()
         self._agents: dict[str, int] = {}
@@ -69,7 +73,8 @@ class Memory:
             self._history.observe(request)
 
     def settled(self, action_id: str, measured: Mapping[str, float]) -> None:
-        """What was reserved came out otherwise."""
+        """What was reserved came out otherwise. Where the action is not known yet, it is read with this."""
+        self._told.put(action_id, measured)
         self._history.settle(action_id, measured)
 
     def run_started(self, run_id: str) -> None:
@@ -94,7 +99,7 @@ class Memory:
     def _take_in_foreign(self) -> None:
         for record in self._foreign():
             if record.kind is RecordKind.OUTCOME and (measured := self._measured_of(record)):
-                self._history.settle(record.action_id, measured)
+                self.settled(record.action_id, measured)
             if record.position > self._runs.get(record.run_id, record.position):
                 self._observe([record], Scope.RUN)
             for agent in _agents_of(record):
@@ -162,7 +167,7 @@ class Memory:
         ended = {one.action_id: found for one in newest_first if (found := self._measured_of(one))}
         for record in records:
             if record.kind is RecordKind.INTENT:
-                measured = ended.get(record.action_id)
+                measured = ended.get(record.action_id) or self._told.get(record.action_id)
                 self._history.observe(request_of(record), scope=scope, agent=agent, measured=measured)
 
     def _measured_of(self, record: Record) -> Mapping[str, float]:

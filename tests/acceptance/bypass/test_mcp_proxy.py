@@ -53,7 +53,8 @@ def test_the_scene_runs_what_is_allowed(scene: Scene) -> None:
 NAMES = (
     "delete_file", "Delete_File", "DELETE_FILE", "deleteFile", "delete-file", "delete file", "delete.file",
     " delete_file", "delete_file ", "delete_file\n", "delete_file\u0000", "delete\u200b_file",
-    "\ufeffdelete_file",    "\uff44elete_file", "d\u0435lete_file", "delete\u00adfile", "delete\u202e_file", "demo__delete_file",
+    "\ufeffdelete_file", "\uff44elete_file", "d\u0435lete_file", "delete\u00adfile", "delete\u202e_file",
+    "demo__delete_file",
     "demo/delete_file", "../delete_file", "x__delete_file", "__delete_file", "de\u0301lete_file", "",
 )  # fmt: skip
 

@@ -56,6 +56,12 @@ def test_the_older_revisions_need_none_and_may_not_lie_either() -> None:
     assert refused(call, {"mcp-name": "other"})
 
 
+def test_a_revision_that_is_not_known_is_refused() -> None:
+    with pytest.raises(RequestError) as told:
+        agree(Request(id=1, method="ping", params={}), {"mcp-protocol-version": "2031-01-01"})
+    assert told.value.reason == "mcp_version"
+
+
 def test_a_notification_needs_no_method_header() -> None:
     note = Notification(method="notifications/cancelled", params={})
     assert not refused(note, {"mcp-protocol-version": "2026-07-28"})

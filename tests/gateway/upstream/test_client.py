@@ -200,6 +200,18 @@ async def test_a_slow_reader_holds_the_sender_back(serve: Serve, client: Upstrea
     assert sum([len(piece) async for piece in response]) == 64 << 20
 
 
+async def test_an_answer_that_nobody_reads_does_not_hold_up_the_next_on_its_connection(
+    serve: Serve, client: UpstreamClient
+) -> None:
+    large = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (270 << 10) + bytes(270 << 10)
+    server = await serve(answering(large, HELLO))
+    unread = await client.send(server.origin, get())
+    await until(lambda: unread.ended)
+    assert await asyncio.wait_for((await client.send(server.origin, get())).read(5), 2) == b"hello"
+    assert server.connections == 1
+    assert len(await unread.read(270 << 10)) == 270 << 10
+
+
 async def test_a_slow_upstream_holds_our_sender_back(serve: Serve, client: UpstreamClient) -> None:
     produced = 0
     go_on = asyncio.Event()

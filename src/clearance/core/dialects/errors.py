@@ -30,12 +30,14 @@ def error_body(dialect: Dialect, status: int, *, code: str, message: str, reques
     return _ENCODER.encode(_error(dialect, status, code=code, message=message, request_id=request_id))
 
 
-def error_event(dialect: Dialect, status: int, *, code: str, message: str) -> bytes:
-    """The last event of a stream that cannot go on."""
+def error_event(dialect: Dialect, status: int, *, code: str, message: str, number: int = 0) -> bytes:
+    """The last event of a stream that cannot go on. `number` is its place, where events are numbered.
+
+    Of Responses it is documented flat and sent nested, and OpenAI's client raises only the nested form: both.
+    """
+    event = _error(dialect, status, code=code, message=message)
     if dialect is Dialect.RESPONSES:
-        event = {"type": "error", "code": code, "message": message, "param": None, "sequence_number": 0}
-    else:
-        event = _error(dialect, status, code=code, message=message)
+        event |= {"type": "error", "code": code, "message": message, "param": None, "sequence_number": number}
     name = b"" if dialect is Dialect.CHAT else b"event: error\n"
     return name + b"data: " + _ENCODER.encode(event) + b"\n\n"
 

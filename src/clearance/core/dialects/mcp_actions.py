@@ -57,6 +57,9 @@ _READS: Final = {
     "completion/complete": "ref",
 }
 
+# Whatever a server answers is judged before the client sees it; what has no answer shows nothing.
+_INSPECTED: Final = (ObligationKind.INSPECT,)
+
 
 def client_action(server: str, request: Request, environment: Environment | None) -> ActionCall | None:
     """What a client's request would do; None for one that does nothing. Raises RequestError."""
@@ -85,7 +88,7 @@ def server_action(
     if method not in _SERVER_ASKS or "task" in params:
         raise _unknown(method)
     name, operation = _SERVER_ASKS[method]
-    return _call(server, name, params, environment, operation=operation, honours=())
+    return _call(server, name, params, environment, operation=operation, honours=_INSPECTED)
 
 
 def answer_action(
@@ -109,7 +112,7 @@ def _call(
     *,
     operation: Operation | None = None,
     resource: str | tuple[str, ...] = (),
-    honours: tuple[ObligationKind, ...] = (ObligationKind.TRANSFORM,),
+    honours: tuple[ObligationKind, ...] = (ObligationKind.TRANSFORM, ObligationKind.INSPECT),
 ) -> ActionCall:
     return ActionCall(
         action=namespaced(server, name),
@@ -133,9 +136,9 @@ def _reading(server: str, method: str, params: dict[str, Any], environment: Envi
         if name not in ("_meta", "inputResponses", "requestState")
     }
     name = method.replace("/", "_")
-    # What is read is named, not chosen in a form that a policy could rewrite: honours nothing.
+    # What is read is named, not chosen in a form that a policy could rewrite.
     return _call(
-        server, name, arguments, environment, operation=Operation.READ, resource=resource, honours=()
+        server, name, arguments, environment, operation=Operation.READ, resource=resource, honours=_INSPECTED
     )
 
 
@@ -154,7 +157,7 @@ def _listening(server: str, params: dict[str, Any], environment: Environment | N
         environment,
         operation=Operation.READ,
         resource=tuple(uris),
-        honours=(),
+        honours=_INSPECTED,
     )
 
 

@@ -8,7 +8,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from clearance.core.dialects.mcp import STATELESS, VERSION_KEY, Message, Notification, Response, meta_of
+from clearance.core.dialects.mcp import (
+    SESSIONS,
+    STATELESS,
+    VERSION_KEY,
+    Message,
+    Notification,
+    Response,
+    meta_of,
+)
 from clearance.errors import RequestError
 
 VERSION: Final = "mcp-protocol-version"
@@ -47,6 +55,8 @@ def agree(message: Message, headers: Mapping[str, str]) -> None:
     version = headers.get(VERSION, "")
     if said is not None and said != version:
         raise _mismatch(VERSION)
+    if version and version not in (*STATELESS, *SESSIONS):
+        raise RequestError("This revision of MCP is not spoken here.", reason="mcp_version")
     is_strict = version in STATELESS
     if is_strict and said is None and not isinstance(message, Notification):
         raise _mismatch(VERSION)

@@ -11,7 +11,7 @@ import msgspec
 
 from clearance.core.model.names import secret_name
 from clearance.core.redact.opening import MAX_DEPTH, MAX_INTEGER, opened
-from clearance.core.redact.text import clean_text, may_hold
+from clearance.core.redact.text import clean_text, found
 
 MAX_KEY = 256  # characters
 _NOTE = 64  # characters; the longest note on what was cut
@@ -26,9 +26,10 @@ def stored(value: Any, *, max_string: int = 8_192, max_total: int = 65_536) -> A
     cut says how much it was and its SHA-256 (first 16 hex). Both limits are at least 128.
     """
     try:
-        if _is_bounded(value, max_string, MAX_DEPTH, [max_total]):
-            raw = _ENCODER.encode(value)
-            if len(raw) <= max_total and not may_hold(raw):
+        texts: list[str] = []
+        if _is_bounded(value, max_string, MAX_DEPTH, [max_total], texts):
+            is_short = len(_ENCODER.encode(value)) <= max_total
+            if is_short and not found("\n".join(texts), ("secret",)):
                 return value
     except UnicodeEncodeError:
         pass  # lone surrogates
@@ -39,10 +40,11 @@ def stored(value: Any, *, max_string: int = 8_192, max_total: int = 65_536) -> A
     return made if len(raw) <= max_total else _note(raw)
 
 
-def _is_bounded(value: Any, max_string: int, depth: int, room: list[int]) -> bool:
-    """True for plain JSON within the limits, without a secret's name. Cheap: no text is looked into."""
+def _is_bounded(value: Any, max_string: int, depth: int, room: list[int], texts: list[str]) -> bool:
+    """True for plain JSON within the limits, without a secret's name. Gathers what has to be looked into."""
     kind = type(value)
     if kind is str:
+        texts.append(value)
         return len(value) <= max_string
     if kind is int:
         return bool(-MAX_INTEGER < value < MAX_INTEGER)
@@ -56,13 +58,14 @@ def _is_bounded(value: Any, max_string: int, depth: int, room: list[int]) -> boo
     if room[0] < 0:
         return False
     if kind is list:
-        return all(_is_bounded(item, max_string, depth - 1, room) for item in value)
+        return all(_is_bounded(item, max_string, depth - 1, room, texts) for item in value)
     for key, item in value.items():
         if type(key) is not str or len(key) > MAX_KEY:
             return False
         if (name := secret_name(key)) and not (type(item) is str and item == f"[redacted:{name}]"):
             return False
-        if not _is_bounded(item, max_string, depth - 1, room):
+        texts.append(key)
+        if not _is_bounded(item, max_string, depth - 1, room, texts):
             return False
     return True
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
@@ -33,25 +32,11 @@ def _tester(sources: Iterable[str]) -> Any:
 
 _PATTERN: dict[str, Any] = {name: _compiled(sources) for name, sources in NAMED.items()}
 _TESTER: dict[str, Any] = {name: _tester(sources) for name, sources in NAMED.items()}
-# JSON escapes control characters, and one may stand within a hit: where there is any, look closer.
-_ESCAPED = (r"\\u00", r"\\b")
-
-
-@lru_cache(maxsize=64)
-def _in_json(names: tuple[str, ...]) -> Any:
-    """An escape may stand right before a hit: without word boundaries more is found, never less."""
-    sources = (source.replace(r"\b", "") for name in names for source in NAMED[name])
-    return _tester([*sources, *_ESCAPED])
 
 
 def clean_text(text: str) -> str:
     """The text without secrets, NULs and lone surrogates: for messages and whatever else is shown."""
     return scrubbed(printable(text), ("secret",))
-
-
-def may_hold(raw: bytes, names: tuple[str, ...] = ("secret",)) -> bool:
-    """False only where JSON text holds no hit of these patterns and no NUL. One pass, cheap."""
-    return bool(_in_json(names).Match(raw))
 
 
 def printable(text: str) -> str:
@@ -63,6 +48,15 @@ def printable(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def found(text: str, names: Sequence[str]) -> bool:
+    """False only where no named pattern finds anything, in the text or in any line of it."""
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair: it is looked at text by text
+        return True
+    return b"\0" in raw or any(_TESTER[name].Match(raw) for name in names)
 
 
 def scrubbed(text: str, names: Sequence[str]) -> str:

@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from clearance.core.model import Transform
 from clearance.core.model.patterns import NAMED
 from clearance.core.redact.opening import MAX_DEPTH, MAX_INTEGER, opened
 from clearance.core.redact.placeholders import Placeholders
 from clearance.core.redact.storage import unused
-from clearance.core.redact.text import REDACTED, may_hold, printable, scrubbed
+from clearance.core.redact.text import REDACTED, found, printable, scrubbed
 from clearance.errors import ConfigurationError, Problem
-
-_ENCODER = msgspec.json.Encoder()
-_SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 def transformed(
@@ -52,10 +47,10 @@ def _applied(
         for path in transform.paths:
             result = _without(result, tuple(path.split(".")), (), changed)
     names = _ordered(taken)
-    if taken and not _is_clean(result, names):
+    if names and _may_hold(result, names):
         result = _Scrub(lambda text: scrubbed(text, names), changed).of(result, ())
     placeholders = Placeholders(_ordered(restored))
-    if restored and not _is_clean(result, _ordered(restored)):
+    if restored and _may_hold(result, _ordered(restored)):
         _Scrub(placeholders.reserve, []).of(result, ())
         result = _Scrub(placeholders.put_into, changed).of(result, ())
     return result, tuple(dict.fromkeys(changed)), placeholders.values
@@ -63,26 +58,6 @@ def _applied(
 
 def _ordered(names: set[str]) -> tuple[str, ...]:
     return tuple(name for name in NAMED if name in names)
-
-
-def _is_clean(value: Any, names: tuple[str, ...]) -> bool:
-    """Whether plain JSON surely holds no hit: most arguments do not, and one pass over their text tells."""
-    if not _is_json(value, MAX_DEPTH):
-        return False
-    try:
-        return not may_hold(_ENCODER.encode(value), names)
-    except (UnicodeEncodeError, OverflowError):
-        return False
-
-
-def _is_json(value: Any, depth: int) -> bool:
-    """Exact types only: what another class writes as JSON need not be what it holds."""
-    kind = type(value)
-    if kind is dict:
-        return depth > 0 and all(type(key) is str and _is_json(value[key], depth - 1) for key in value)
-    if kind is list:
-        return depth > 0 and all(_is_json(item, depth - 1) for item in value)
-    return kind in _SCALARS
 
 
 def _unknown_pattern(name: str) -> Problem:
@@ -114,6 +89,31 @@ def _without(value: Any, steps: tuple[str, ...], here: tuple[str, ...], changed:
         kept = all(item is before for item, before in zip(made, view, strict=True))
         return value if kept else tuple(made) if isinstance(view, tuple) else made
     return value
+
+
+def _may_hold(value: Any, names: tuple[str, ...]) -> bool:
+    """False only where no text of a plain value holds anything. One search for all of them: they are many."""
+    texts: list[str] = []
+    return not _gathered(value, texts, MAX_DEPTH) or found("\n".join(texts), names)
+
+
+def _gathered(value: Any, texts: list[str], depth: int) -> bool:
+    """Every text, key and number of JSON; False for anything else."""
+    kind = type(value)
+    if kind is str:
+        texts.append(value)
+        return True
+    if kind is int or kind is float:
+        texts.append(str(value) if abs(value) < MAX_INTEGER else "")
+        return True
+    if kind is list and depth:
+        return all(_gathered(item, texts, depth - 1) for item in value)
+    if kind is dict and depth:
+        return all(
+            type(key) is str and _gathered(key, texts, 0) and _gathered(item, texts, depth - 1)
+            for key, item in value.items()
+        )
+    return value is None or kind is bool
 
 
 class _Scrub:

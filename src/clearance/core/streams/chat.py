@@ -19,7 +19,6 @@ from clearance.core.streams.reading import (
     text_in,
     unknown_event,
 )
-from clearance.core.streams.sse import written
 
 _ENCODER = msgspec.json.Encoder()
 _CHUNK = frozenset(
@@ -327,10 +326,6 @@ class Chat(Form):
     def _said(self, choice: _Choice, name: str) -> str:
         flow = self.flows.get((choice.index, name))
         return flow.said if flow is not None else ""
-
-    def error(self, code: str, message: str) -> bytes:
-        error = {"message": message, "type": "server_error", "param": None, "code": code}
-        return written({"error": error}, named=False)
 
     def withheld(self, message: str) -> list[dict[str, Any]]:
         chunks: list[dict[str, Any]] = []

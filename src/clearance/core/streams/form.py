@@ -65,9 +65,10 @@ class Form(ABC):
     def answer(self) -> Answer:
         """What the model said so far, as it said it."""
 
-    @abstractmethod
-    def error(self, code: str, message: str) -> bytes:
-        """The provider's own error event."""
+    @property
+    def next_number(self) -> int:
+        """Of the next event, where the format numbers them."""
+        return 0
 
     @abstractmethod
     def withheld(self, message: str) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from clearance.core.dialects.answer import Answer, Dialect, ToolCall
+from clearance.core.dialects.errors import error_event
 from clearance.core.dialects.once import named_once
 from clearance.core.dialects.ruling import Allowed, Refused, Ruling
 from clearance.core.model.judged import ResultRules
@@ -31,6 +32,7 @@ _FORMS: dict[Dialect, type[Form]] = {
     Dialect.MESSAGES: Messages,
 }
 _DECODER = msgspec.json.Decoder()
+_BAD_GATEWAY = 502  # the upstream is at fault
 
 
 class StreamGuard:
@@ -106,7 +108,11 @@ class StreamGuard:
         self._is_failed = True
         self._line.clear()
         if broken.code != "upstream_error":  # that has its own event
-            self._out.append(self._form.error(broken.code, broken.message))
+            number = self._form.next_number
+            event = error_event(
+                self._dialect, _BAD_GATEWAY, code=broken.code, message=broken.message, number=number
+            )
+            self._out.append(event)
         return [*self._forwarded(), Fail(broken.code, broken.message)]
 
     # In

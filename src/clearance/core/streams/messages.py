@@ -23,7 +23,6 @@ from clearance.core.streams.reading import (
     unknown_event,
 )
 from clearance.core.streams.scrub import Scrub
-from clearance.core.streams.sse import written
 
 _EVENT = frozenset({"type", "index", "message", "content_block", "delta", "usage", "error"})
 _BLOCK = frozenset({"type", "text", "thinking", "signature", "citations", "id", "name", "input", "content"})
@@ -204,10 +203,6 @@ class Messages(Form):
                 cached_input_tokens=read,
             ),
         )
-
-    def error(self, code: str, message: str) -> bytes:
-        error = {"type": "api_error", "message": message, "code": code}
-        return written({"type": "error", "error": error}, named=True)
 
     def withheld(self, message: str) -> list[dict[str, Any]]:
         delta = {"stop_reason": "end_turn", "stop_sequence": None}

@@ -20,7 +20,6 @@ from clearance.core.streams.reading import (
     unknown_event,
 )
 from clearance.core.streams.scrub import Scrub
-from clearance.core.streams.sse import written
 
 _EVENT = frozenset(
     {
@@ -342,11 +341,9 @@ class Responses(Form):
             and (key in self._refusals) is refusals
         ]
 
-    def error(self, code: str, message: str) -> bytes:
-        """Documented flat, sent nested, and only the nested form is raised by OpenAI's client: both."""
-        error = {"code": code, "message": message, "param": None}
-        value = {"type": "error", **error, "error": {"type": "server_error", **error}}
-        return written({**value, "sequence_number": self._number}, named=True)
+    @property
+    def next_number(self) -> int:
+        return self._number
 
     def withheld(self, message: str) -> list[dict[str, Any]]:
         whole = {**(self._last or self._first), "output": [told(message, 0)]}

@@ -88,6 +88,8 @@ class ChildLink:
             return await ChildExchange.of(call, running, session if begins else "")
         except BaseException:
             await running.gave_up(call)
+            if begins:  # nobody knows of it
+                await self.end({SESSION: session})
             raise
 
     async def _without_session(self, read: Message) -> _Running | ChildExchange:

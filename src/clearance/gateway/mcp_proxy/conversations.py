@@ -122,6 +122,9 @@ class Conversations:
             await self._broken(session, asked, answer, "mcp_server_late", _LATE)
         except UpstreamError as error:
             await self._broken(session, asked, answer, _FAILED, str(error), was_sent=error.sent)
+        except Exception:
+            await session.gone(asked.request_id)  # whatever it is, nothing stays open
+            raise
         finally:
             if exchange is not None:
                 await exchange.aclose()
@@ -134,7 +137,10 @@ class Conversations:
             self._sessions.put(_key(asked, exchange.session_id), session)
         if exchange.is_stream:
             await answer.begin()
-            await self._streamed(exchange, session, asked, answer, patience)
+            can_resume = await self._streamed(exchange, session, asked, answer, patience)
+            if can_resume and not asked.is_stateless and session.waits_for(asked.request_id):
+                await answer.end()  # the client asks for the rest, by the id of the last event
+                return
         else:
             async for frame in exchange.frames():
                 for message in await self._received(frame, session, asked):
@@ -173,18 +179,21 @@ class Conversations:
         asked: Asked,
         answer: Answer,
         patience: asyncio.Timeout | None = None,
-    ) -> None:
-        """Each event as it comes, the same bytes where its message is the same."""
+    ) -> bool:
+        """Each event as it comes, the same bytes where its message is the same. Whether any had an id."""
+        has_id = False
         loop, seconds = asyncio.get_running_loop(), self.server.settings.timeout_seconds
         async for frame in exchange.frames():
             if patience is not None and patience.when() is not None:  # between two of them
                 patience.reschedule(loop.time() + seconds)
+            has_id = has_id or events.has_id(frame.raw)
             if not frame.message:
                 await answer.event(frame.raw)
                 continue
             for message in await self._received(frame, session, asked):
                 is_same = message is frame.message
                 await answer.event(frame.raw if is_same else events.with_data(frame.raw, message))
+        return has_id
 
     async def _received(self, frame: Frame, session: McpSession, asked: Asked) -> list[bytes]:
         """What of a message goes to the client. What goes back to the server is sent here."""

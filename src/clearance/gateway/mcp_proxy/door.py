@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final
+from collections.abc import MutableMapping
+from typing import Any, Final
 
 from clearance.config import Settings
 from clearance.config.mcp import McpSettings
@@ -89,15 +90,25 @@ class McpDoor:
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Every failure is a JSON-RPC error, with the status that goes with it."""
         answer = Answer(send)
+        is_begun = False
+
+        async def watched(message: MutableMapping[str, Any]) -> None:
+            nonlocal is_begun
+            is_begun = True
+            await send(message)
+
         try:
-            await self._serve(scope, receive, send)
+            await self._serve(scope, receive, watched)
         except AuthenticationError as error:
             await answer.body(401, answers.error(None, refusal_for(error)), _CHALLENGE)
         except ClearanceError as error:
             await answer.body(_status(error), answers.error(None, refusal_for(error)))
         except Exception as error:  # the door answers every failure; what is unexpected is logged by its kind
             _log_unexpected(error)
-            await answer.body(500, answers.inner_error(None))
+            if is_begun:
+                await answer.end()  # a stream that ends without its answer: the client knows it has none
+            else:
+                await answer.body(500, answers.inner_error(None))
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._is_draining:

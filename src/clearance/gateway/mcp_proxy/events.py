@@ -42,6 +42,11 @@ def data_of(raw: bytes) -> bytes:
     return b"\n".join(found)
 
 
+def has_id(raw: bytes) -> bool:
+    """Whether a client can ask for what comes after this event."""
+    return any(line.startswith(b"id:") for line in _LINE.split(raw))
+
+
 def with_data(raw: bytes, message: bytes) -> bytes:
     """The same event with another message in it: its id and its kind stay."""
     kept = [line for line in _LINE.split(raw) if line and line.partition(b":")[0] != b"data"]

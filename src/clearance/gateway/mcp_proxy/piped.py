@@ -6,14 +6,15 @@ Knows neither what a message means nor how the client is reached.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
 
-from clearance.core.dialects.mcp import RequestId
+from clearance.core.dialects import mcp
+from clearance.core.dialects.mcp import RequestId, key_of
 from clearance.errors import SystemUnavailableError
 from clearance.gateway.endpoint import Caller
 from clearance.gateway.mcp_proxy.child import Child
@@ -24,14 +25,14 @@ from clearance.runtime.joining import Hints
 _FAILED: Final = "mcp_server_failed"
 _TOO_LATE: Final = "mcp_server_late"
 _MOST_UNDER_WAY: Final = 1_000  # requests of one client: what is past that waits in its pipe
-_CANCEL: Final = b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":%b}}'
+_CANCELLED: Final = "notifications/cancelled"
 _LATE: Final = "The MCP server did not answer in time; whether it did anything is not known."
 
 ToClient = Callable[[bytes], Awaitable[None]]
 
 
 class _Envelope(Struct, frozen=True):
-    id: Raw = Raw()
+    id: RequestId | None = None
     method: Raw = Raw()
 
 
@@ -48,7 +49,7 @@ class PipedSession:
         self._child = Child(server.name, server.settings, received=self._received, ended=self._ended)
         self._under_way: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(_MOST_UNDER_WAY)
-        self._deadlines: dict[bytes, asyncio.TimerHandle] = {}
+        self._deadlines: dict[str, asyncio.TimerHandle] = {}
         self._quiet = asyncio.Event()  # nothing is asked that was not answered
         self._quiet.set()
         self.ended = asyncio.Event()
@@ -58,20 +59,18 @@ class PipedSession:
         """Raises SystemUnavailableError."""
         await self._child.start()
 
-    async def from_client(self, message: bytes, headers: Mapping[str, str] | None = None) -> None:
+    async def from_client(self, message: bytes) -> None:
         """Take one message. A request may be judged for as long as a person needs: others pass it by.
 
         Notifications keep their place: `initialized` comes before what it opens.
         """
         envelope = _envelope(message)
-        if envelope.method and not envelope.id:
-            await self._judge(message, headers, b"")
-            return
+        if envelope.method and envelope.id is None:
+            return await self._judge(message, None)
         await self._room.acquire()
-        request_id = bytes(envelope.id) if envelope.method else b""
-        self._begin(self._judge(message, headers, request_id)).add_done_callback(
-            lambda _: self._room.release()
-        )
+        judging = self._begin(self._judge(message, envelope.id if envelope.method else None))
+        judging.add_done_callback(lambda _: self._room.release())
+        return None
 
     async def close(self) -> None:
         """The client is gone: what it waited for is recorded as unknown, and the child ends."""
@@ -89,12 +88,12 @@ class PipedSession:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._quiet.wait(), seconds)
 
-    async def _judge(self, message: bytes, headers: Mapping[str, str] | None, request_id: bytes) -> None:
-        outgoing = await self._session.from_client(message, headers, tell=self._to_client)
-        if request_id and any(one.to is Side.SERVER for one in outgoing):
+    async def _judge(self, message: bytes, request_id: RequestId | None) -> None:
+        outgoing = await self._session.from_client(message, tell=self._to_client)
+        if request_id is not None and any(one.to is Side.SERVER for one in outgoing):
             loop = asyncio.get_running_loop()
             late = loop.call_later(self._seconds, lambda: self._begin(self._late(request_id)))
-            self._deadlines[request_id] = late
+            self._deadlines[key_of(request_id)] = late
         try:
             await self._send(outgoing)
         except SystemUnavailableError as error:
@@ -109,19 +108,18 @@ class PipedSession:
             if one.to is Side.SERVER:
                 await self._child.send(one.message)
                 continue
-            answered = self._deadlines.pop(_answered_id(one.message), None)
+            answered = self._deadlines.pop(_answers(one.message), None)
             if answered is not None:
                 answered.cancel()
             await self._to_client(one.message)
             self._look()
 
-    async def _late(self, request_id: bytes) -> None:
-        if self._deadlines.pop(request_id, None) is None:
+    async def _late(self, request_id: RequestId) -> None:
+        if self._deadlines.pop(key_of(request_id), None) is None:
             return
         with suppress(SystemUnavailableError):
-            await self._child.send(_CANCEL % request_id)
-        asked = msgspec.json.decode(request_id, type=RequestId)
-        await self._send(await self._session.broken(_TOO_LATE, _LATE, request_id=asked))
+            await self._child.send(mcp.write_notification(_CANCELLED, {"requestId": request_id}))
+        await self._send(await self._session.broken(_TOO_LATE, _LATE, request_id=request_id))
 
     async def _ended(self, why: str) -> None:
         self.why = why
@@ -164,6 +162,7 @@ def _envelope(message: bytes) -> _Envelope:
         return _Envelope()
 
 
-def _answered_id(message: bytes) -> bytes:
+def _answers(message: bytes) -> str:
+    """The key of the request that a message answers; empty where it answers none."""
     envelope = _envelope(message)
-    return b"" if envelope.method else bytes(envelope.id)
+    return "" if envelope.method or envelope.id is None else key_of(envelope.id)

@@ -21,7 +21,9 @@ from clearance.runtime.joining import Hints
 from clearance.runtime.loop_writer import LoopWriter
 from clearance.wiring import Assembly
 
-_FINISH_SECONDS: Final = 5.0  # for what was asked before the client closed its end
+_FINISH_SECONDS: Final = (
+    30.0  # for what was asked before the client closed its end: its outcome is worth knowing
+)
 
 
 async def wrap(assembly: Assembly, name: str, settings: McpServer, *, agent: str, run_id: str = "") -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from clearance.core.streams.scrub import Scrub
 from clearance.gateway.body import decode
 from clearance.gateway.model_proxy.call import Call, Parts, close
 from clearance.gateway.model_proxy.outcome import Said, recorded
-from clearance.gateway.model_proxy.proposals import Proposal
+from clearance.gateway.model_proxy.proposals import DOOR, Proposal
 from clearance.gateway.model_proxy.refusal import WithheldError
 
 _ENCODER = msgspec.json.Encoder()
@@ -75,6 +75,17 @@ async def _judged_texts(
     return judged, bool(judged.redacted)
 
 
+def _count(parts: Parts, call: Call, said: Said, measured: Mapping[str, float]) -> None:
+    metrics, usage = parts.passage.metrics, said.answer.usage
+    metrics.answered(DOOR, said.upstream, status="200", seconds=call.timing.seconds)
+    metrics.spent(
+        said.upstream,
+        input_tokens=usage.input_tokens or 0,
+        output_tokens=usage.output_tokens or 0,
+        cost_usd=measured.get("cost_usd"),
+    )
+
+
 def judge_texts(parts: Parts, call: Call, texts: Sequence[str]) -> Judged:
     """What policies say of an answer's texts: `result.texts.*` to their conditions."""
     return parts.passage.judge_result(call.check.action_id, {"texts": list(texts)})
@@ -111,6 +122,7 @@ async def record(parts: Parts, call: Call, said: Said, judged: Judged | None) ->
     result = recorded(said, call.timing, measured.get("cost_usd"))
     report = OutcomeReport(status=OutcomeStatus.SUCCEEDED, result=result)
     await close(parts, call, report, measured=measured, judged=judged)
+    _count(parts, call, said, measured)
     for mark in said.conversation:
         parts.conversations.remember(call.run, mark, said.messages)
     if said.answer.id:

@@ -41,7 +41,7 @@ class ModelProxy:
             passage=passage,
             settings=settings,
             upstreams=Upstreams(settings.upstreams),
-            sender=Sender(settings.upstreams),
+            sender=Sender(settings),
             routes=Routes(settings),
             prices=Prices(settings),
             proposals=Proposals(passage, settings.tool_prefixes),
@@ -50,7 +50,7 @@ class ModelProxy:
 
     def check(self, settings: Settings) -> None:
         """Raises ConfigurationError: a key may be missing."""
-        Sender(settings.models.upstreams)
+        Sender(settings.models)
 
     async def reload(self, settings: Settings) -> None:
         """Calls that are under way end as they began."""
@@ -62,7 +62,7 @@ class ModelProxy:
             before,
             settings=models,
             upstreams=Upstreams(models.upstreams),
-            sender=Sender(models.upstreams),
+            sender=Sender(models),
             routes=Routes(models),
             prices=Prices(models),
         )

@@ -24,9 +24,14 @@ class Timing:
         if self._first is None:
             self._first = perf_counter()
 
+    @property
+    def seconds(self) -> float:
+        """So far."""
+        return perf_counter() - self._began
+
     def told(self) -> dict[str, float]:
         """Seconds."""
-        told = {"latency_seconds": round(perf_counter() - self._began, 6)}
+        told = {"latency_seconds": round(self.seconds, 6)}
         if self._first is not None:
             told["time_to_first_token_seconds"] = round(self._first - self._began, 6)
         return told

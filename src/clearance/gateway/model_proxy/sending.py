@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from http import HTTPStatus
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from clearance.config.models import Upstream
-from clearance.config.settings import FILE
+from clearance.config.models import ModelSettings, Upstream, read_keys
 from clearance.core.dialects.answer import Dialect
-from clearance.errors import ConfigurationError, Problem
 from clearance.gateway.model_proxy.headers import Header
 from clearance.gateway.model_proxy.places import Place
 from clearance.gateway.model_proxy.refusal import ProxyError
@@ -27,13 +23,10 @@ _PASSED = {Dialect.MESSAGES: ("beta", "limit", "after_id", "before_id")}
 class Sender:
     """Knows the providers' keys; gives them to nobody but the provider."""
 
-    def __init__(self, upstreams: Mapping[str, Upstream]) -> None:
-        """Raises ConfigurationError with every key that cannot be read."""
-        problems: list[Problem] = []
-        self._keys = {name: _key_of(name, upstream, problems) for name, upstream in upstreams.items()}
-        if problems:
-            raise ConfigurationError(problems)
-        self._origins = {name: Origin.of(upstream.base_url) for name, upstream in upstreams.items()}
+    def __init__(self, settings: ModelSettings) -> None:
+        """Raises ConfigurationError with every key that is not where it should be."""
+        self._keys = read_keys(settings)
+        self._origins = {name: Origin.of(one.base_url) for name, one in settings.upstreams.items()}
 
     def maker(
         self, place: Place, *, model: str, headers: list[Header], query: bytes, body: Callable[[str], bytes]
@@ -55,14 +48,14 @@ class Sender:
 
     def holds_key(self, text: bytes) -> bool:
         """Whether a provider's answer repeats a key of ours."""
-        return any(key and key.encode() in text for key in self._keys.values())
+        return any(key.encode() in text for key in self._keys.values())
 
     def _own(self, name: str, upstream: Upstream, place: Place, headers: list[Header]) -> list[Header]:
         own = [(b"accept-encoding", b"identity")]
         if place.method == "POST":
             own.append((b"content-type", b"application/json"))
         own += [(key.lower().encode(), value.encode()) for key, value in upstream.headers.items()]
-        key = self._keys[name].encode()
+        key = self._keys.get(name, "").encode()
         if upstream.kind == "anthropic":
             if not any(header[0] == b"anthropic-version" for header in headers):
                 own.append((b"anthropic-version", _ANTHROPIC_VERSION))
@@ -93,22 +86,3 @@ def _named(word: str) -> str:
         message = "A deployment or version has characters that no path may have."
         raise ProxyError(message, reason="wrong_value", status=HTTPStatus.BAD_REQUEST)
     return word
-
-
-def _key_of(name: str, upstream: Upstream, problems: list[Problem]) -> str:
-    """Empty where the upstream needs none."""
-    if upstream.key_file:
-        try:
-            key = Path(upstream.key_file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            message = f"`models.upstreams.{name}.key_file` cannot be read ({type(error).__name__})"
-            problems.append(Problem("unreadable", message, FILE))
-            return ""
-    else:
-        key = os.environ.get(upstream.key_env, "").strip()
-    if not key and (upstream.key_file or upstream.key_env):
-        message = f"`models.upstreams.{name}` has no key: {upstream.key_file or upstream.key_env} is empty"
-        problems.append(Problem("missing_key", message, FILE))
-    if not key.isascii() or not key.isprintable():
-        problems.append(Problem("bad_key", f"`models.upstreams.{name}` has a key that no header holds", FILE))
-    return key

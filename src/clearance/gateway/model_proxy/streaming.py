@@ -22,7 +22,7 @@ from clearance.gateway.model_proxy.answering import judge_texts, record, said_by
 from clearance.gateway.model_proxy.call import Call, Parts, close
 from clearance.gateway.model_proxy.departure import ClientGone
 from clearance.gateway.model_proxy.headers import to_client
-from clearance.gateway.model_proxy.proposals import Proposal
+from clearance.gateway.model_proxy.proposals import DOOR, Proposal
 from clearance.gateway.model_proxy.refusal import action_headers, worded
 from clearance.gateway.upstream import Response, UpstreamError
 
@@ -55,6 +55,7 @@ class Streaming:
             *action_headers(call.check.action_id, run_id=call.run.run_id),
         ]
         await self._send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers})
+        self._parts.passage.metrics.opened(DOOR)
         try:
             await self._flow(response)
         except ClientGone:
@@ -62,6 +63,7 @@ class Streaming:
         except Exception as error:  # the client gets an event; what is unexpected is told by its kind
             await self._break_off(error)
         finally:
+            self._parts.passage.metrics.closed(DOOR)
             await response.aclose()
         await self._send({"type": "http.response.body", "body": b""})
 

@@ -127,7 +127,9 @@ class Connection(asyncio.Protocol):
         keep = self._keep and self._sender is None and not self._transport.is_closing()
         if self._sender is not None:
             self._sender.cancel()
-        if not keep:
+        if keep:
+            self._resume()  # the reader of this answer may be slow; the next one is another
+        else:
             self._transport.abort()
         if response is not None:
             self.idle_since = self._loop.time()

@@ -50,7 +50,7 @@ class Response:
             await self._wait()
         piece = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
-        if self._unread > _MOST_UNREAD_BYTES:
+        if self._unread > _MOST_UNREAD_BYTES and not self.ended:
             self._resume()
         self._unread = 0
         return piece

@@ -1,0 +1,196 @@
+"""The egress proxy: tunnels opened a second, each durable; a large body through one beside the direct way."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.harness import Bench, Result, Server, at_least, median_of
+
+ROUNDS = 5
+TUNNELS = 4_000  # a round
+CONNECTIONS = (16, 64)
+BODY_BYTES = 100_000_000
+HOST = "localhost"
+_PIECE = bytes(1 << 18)
+
+
+def measure(bench: Bench) -> Iterator[Result]:
+    from clearance.gateway.egress_proxy import Authority
+
+    with bench.store() as directory:
+        port, target, key = _free_port(), _free_port(), _agent_key(Path(directory, "store"))
+        authority = Authority(Path(directory, "ca"))
+        Path(directory, "clearance.yaml").write_text(
+            f"egress: {{port: {port}, private: [127.0.0.0/8, '::1/128'], ports: [{target}]}}\n"
+        )
+        with _started(directory, bench), _side("serve", str(target), directory):
+            for connections in CONNECTIONS:
+                bench.say(f"{connections} connections, {ROUNDS} rounds of {TUNNELS} tunnels")
+                asked = ("open", str(port), key, str(target), str(connections))
+                rounds = [_asked(*asked) for _ in range(ROUNDS)]
+                for part, unit in (("rate", "tunnels/s"), ("p50", "ms"), ("p99", "ms")):
+                    yield Result(
+                        claim=f"egress/{connections}_connections_{part}",
+                        ours=median_of(rounds, part),
+                        unit=unit,
+                        higher_is_better=part == "rate",
+                        target=at_least(2_000) if (connections, part) == (64, "rate") else None,
+                        conditions={
+                            "rounds": ROUNDS,
+                            "tunnels": TUNNELS,
+                            "durability": "an fsync before each",
+                        },
+                    )
+            bench.say(f"{BODY_BYTES / 1e6:g} MB of TLS, direct and through a tunnel, {ROUNDS} rounds")
+            body = [
+                _asked("fetch", str(port), key, str(target), str(authority.certificate))
+                for _ in range(ROUNDS)
+            ]
+            ours, direct = median_of(body, "proxied"), median_of(body, "direct")
+            yield Result(
+                claim="egress/body_throughput",
+                ours=ours,
+                peer=direct,
+                peer_name="no proxy",
+                unit="MB/s",
+                higher_is_better=True,
+                target=at_least(0.8 * direct),
+                conditions={"rounds": ROUNDS, "bytes": BODY_BYTES, "tls": "end to end"},
+            )
+
+
+def _started(directory: str, bench: Bench) -> Server:
+    """`clearance serve` in the directory of its settings."""
+    code = f"import os; os.chdir({directory!r}); from clearance.cli import main; main()"
+    return bench.server(Path(sys.executable), ["-c", code, "--store", f"{directory}/store", "serve"])
+
+
+@contextmanager
+def _side(*arguments: str) -> Iterator[None]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.claims.egress", *arguments], stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _asked(*arguments: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.claims.egress", *arguments]
+    told: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    return told
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _agent_key(store: Path) -> str:
+    from benchmarks.claims.http import _agent_key as made
+
+    return made(store)
+
+
+def _connect(key: str, target: int) -> bytes:
+    proof = base64.b64encode(f"-:{key}".encode()).decode()
+    line = f"CONNECT {HOST}:{target} HTTP/1.1\r\nHost: {HOST}:{target}"
+    return f"{line}\r\nProxy-Authorization: Basic {proof}\r\n\r\n".encode()
+
+
+async def _serve(port: int, directory: str) -> None:
+    """TLS with a body for whoever says a byte."""
+    from clearance.gateway.egress_proxy import Authority
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if await reader.read(1):
+            for at in range(0, BODY_BYTES, len(_PIECE)):
+                writer.write(_PIECE[: BODY_BYTES - at])
+                await writer.drain()
+        writer.close()
+
+    context = Authority(Path(directory, "ca")).context(HOST)
+    await asyncio.start_server(answer, "127.0.0.1", port, ssl=context)
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+
+
+async def _open(port: int, key: str, target: int, connections: int) -> dict[str, float]:
+    """Each tunnel until it is established; then it is closed."""
+    head, left, took = _connect(key, target), TUNNELS, list[float]()
+
+    async def worker() -> None:
+        nonlocal left
+        while left > 0:
+            left -= 1
+            began = time.perf_counter()
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(head)
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+            took.append(time.perf_counter() - began)
+            writer.close()
+
+    began = time.perf_counter()
+    await asyncio.gather(*(worker() for _ in range(connections)))
+    rate = TUNNELS / (time.perf_counter() - began)
+    took.sort()
+    return {"rate": rate, "p50": took[len(took) // 2] * 1e3, "p99": took[len(took) * 99 // 100] * 1e3}
+
+
+def _fetch(port: int, key: str, target: int, trusted: str) -> dict[str, float]:
+    """Megabytes a second, one after the other."""
+    import socket
+
+    context = ssl.create_default_context(cafile=trusted)
+
+    def once(raw: socket.socket, first: bytes) -> float:
+        began = time.perf_counter()
+        if first:
+            raw.sendall(first)
+            assert raw.recv(4096).startswith(b"HTTP/1.1 200")
+        with context.wrap_socket(raw, server_hostname=HOST) as tls:
+            tls.send(b"x")
+            buffer, received = bytearray(1 << 18), 0
+            while count := tls.recv_into(buffer):
+                received += count
+        assert received == BODY_BYTES
+        return BODY_BYTES / 1e6 / (time.perf_counter() - began)
+
+    direct = once(socket.create_connection(("127.0.0.1", target)), b"")
+    return {
+        "direct": direct,
+        "proxied": once(socket.create_connection(("127.0.0.1", port)), _connect(key, target)),
+    }
+
+
+def _main(role: str, *given: str) -> None:
+    import uvloop
+
+    uvloop.install()
+    match role:
+        case "serve":
+            asyncio.run(_serve(int(given[0]), given[1]))
+        case "open":
+            print(json.dumps(asyncio.run(_open(int(given[0]), given[1], int(given[2]), int(given[3])))))
+        case _:
+            print(json.dumps(_fetch(int(given[0]), given[1], int(given[2]), given[3])))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
