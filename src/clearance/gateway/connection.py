@@ -1,6 +1,6 @@
 """One client's connection to the port, held to bounds that its server has none of. Judges no request.
 
-What uvicorn leaves open: the size of a head, the time it takes, and trailers, which it puts among the headers.
+What uvicorn leaves open: how large a head is and how long it takes; trailers, which it puts among headers.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ class Connection(HttpToolsProtocol):
             if self._is_idle:
                 self.transport.write(_TOO_LARGE)
             self.transport.close()
-        elif not self._loose:
-            self._wait_no_longer()
-        elif self._in_head:
+        elif self._in_head and self._loose:
             self._wait()
+        elif self._in_head or not self._is_idle:  # else a body goes on that was answered already
+            self._wait_no_longer()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:  # else it is a trailer: whoever stands before us has not looked at it

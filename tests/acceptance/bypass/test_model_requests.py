@@ -257,6 +257,22 @@ def test_nobody_goes_on_from_an_answer_that_it_only_says_it_was_given(scene: Sce
     assert len(scene.model.requests) == before
 
 
+def test_a_result_that_names_no_call_is_not_taken_while_policies_look_at_results(scene: Scene) -> None:
+    old = {"role": "assistant", "content": None, "function_call": {"name": "read_file", "arguments": "{}"}}
+    result = {"role": "function", "name": "read_file", "content": "ann@example.com"}
+    body = {**ASKING[CHAT], "messages": [*HI, old, result]}
+    assert scene.post(CHAT, body).status_code == 200
+    rule = {"name": "emails", "rule": "redact", "at": "post_tool_call", "redact": {"patterns": ["email"]}}
+    with scene.server.http(admin=True) as admin:
+        assert admin.post("/v1/policies", json=rule).status_code == 201
+        try:
+            before = len(scene.model.requests)
+            assert scene.post(CHAT, body).json()["error"]["code"] == "not_offered"
+            assert len(scene.model.requests) == before
+        finally:
+            admin.delete("/v1/policies/emails")
+
+
 def test_a_result_of_a_call_that_was_refused_closes_nothing(scene: Scene) -> None:
     scene.model.say(Turn(tool_calls=[("wipe_disk", {})]))
     scene.post(CHAT, ASKING[CHAT])

@@ -54,6 +54,16 @@ def test_a_stream_that_is_cut_ends_in_the_providers_own_error(dialect: Dialect) 
 
 
 @pytest.mark.parametrize("dialect", Dialect)
+@pytest.mark.parametrize("name", [b'"type"', b'"typ\\u0065"'])
+def test_an_event_that_names_a_member_twice_ends_the_stream(dialect: Dialect, name: bytes) -> None:
+    frames = events(dialect, TURN)
+    twice = frames[1].replace(b"data: {", b'data: {"type":"a",' + name + b':"b",', 1)
+    seen = drive(dialect, [frames[0], twice, *frames[2:]])
+    assert code_of(seen) == "malformed_stream"
+    assert twice not in seen.data
+
+
+@pytest.mark.parametrize("dialect", Dialect)
 def test_a_stream_without_its_terminal_event_is_truncated(dialect: Dialect) -> None:
     turn = Turn(text="Hello.", wire=Wire(without_end=True))
     assert code_of(drive(dialect, events(dialect, turn))) == "upstream_truncated"

@@ -54,6 +54,7 @@ def read_request(body: dict[str, Any]) -> ModelRequest:
         results=tuple(_results(messages)),
         most_output=counted(body, "max_completion_tokens", "max_tokens"),
         choices=counted(body, "n") or 1,
+        has_nameless_results=any(message.get("role") == "function" for message in messages),
         goal=next((text_of(one.get("content")) for one in messages if one.get("role") == "user"), ""),
     )
 

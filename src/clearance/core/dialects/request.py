@@ -29,7 +29,7 @@ class ModelRequest(Struct, frozen=True, kw_only=True):
     """`items` are the messages or input items, as they stand in the body under `items_in`.
 
     `offered` are the tools that the model may ask its caller for. `previous` names an answer that the
-    provider keeps and goes on from.
+    provider keeps and goes on from. `has_nameless_results` where results do not say of which call they are.
     """
 
     model: str
@@ -42,6 +42,7 @@ class ModelRequest(Struct, frozen=True, kw_only=True):
     choices: int = 1
     goal: str = ""
     previous: str = ""
+    has_nameless_results: bool = False
 
 
 def put_at(body: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:

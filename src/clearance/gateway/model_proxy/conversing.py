@@ -88,6 +88,9 @@ async def _cleared(parts: Parts, asked: Arrived) -> Call:
 
 async def _with_judged_results(parts: Parts, asked: Arrived, run_id: str) -> dict[str, Any]:
     body = asked.body
+    if asked.request.has_nameless_results and parts.passage.point.policies.current().results:
+        message = "Results of the old form name no call, and policies look at results: use `tools`."
+        raise RequestError(message, reason="not_offered")
     for result in asked.request.results:
         shown = await parts.proposals.judge(result, run_id)
         if not shown:
