@@ -49,6 +49,7 @@ class Server:
     admin_key: str = ""
     agent_key: str = ""
     directory: Path | None = None  # where it runs: its clearance.yaml
+    program: tuple[str, ...] = ("-m", "clearance")
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -56,7 +57,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "clearance", "--store", str(self.store), "serve"]
+        command = [sys.executable, *self.program, "--store", str(self.store), "serve"]
         self.process = subprocess.Popen(
             [*command, "--port", str(self.port)],
             stdout=subprocess.DEVNULL,

@@ -19,6 +19,7 @@ from benchmarks.harness import (
     median_of,
     refunds,
 )
+from benchmarks.harness.ours import agent_key, start_runs
 
 CONNECTIONS = (1, 16, 64)
 ROUNDS = 5
@@ -32,7 +33,7 @@ TARGETS = {(64, "rate"): at_least(3_000), (64, "p99"): at_most(25)}
 
 def measure(bench: Bench) -> Iterator[Result]:
     with bench.store() as directory:
-        key = _agent_key(Path(directory, "store"))
+        key = agent_key(Path(directory, "store"))
         policies = {"CLEARANCE_POLICIES": refunds.write_ours(COUNT, directory)}
         serve = ["-m", "clearance", "--store", f"{directory}/store", "serve"]
         app = ["-m", "uvicorn", "benchmarks.claims.http:peer_app", "--factory", "--no-access-log"]
@@ -41,7 +42,7 @@ def measure(bench: Bench) -> Iterator[Result]:
             bench.server(bench.peer_python, [*app, "--log-level", "warning"]) as peer,
         ):
             authorization = f"Bearer {key}"
-            runs = _start_runs(ours, authorization)
+            runs = start_runs(ours, key, max(CONNECTIONS))
             for connections in CONNECTIONS:
                 bench.say(f"{connections} connections, {ROUNDS} rounds of {SECONDS} s a side")
                 yield from _compare(bench, ours, peer, connections, runs, authorization, directory)
@@ -83,30 +84,6 @@ def _compare(
                 "durability": "ours: an fsync before every answer; peer: audit in memory only",
             },
         )
-
-
-def _agent_key(store: Path) -> str:
-    """A key, made in the store before the server opens it."""
-    from clearance.adapters.identity import new_key
-    from clearance.adapters.store import SqliteState
-    from clearance.core.model import Agent
-    from clearance.wiring import utc_now
-
-    state = SqliteState(store)
-    state.agents.add_agent(Agent(name="bench", created_at=utc_now()))
-    key, stored = new_key("bench", at=utc_now())
-    state.credentials.add_credential(stored)
-    state.close()
-    return key
-
-
-def _start_runs(server: Server, authorization: str) -> list[str]:
-    """One run for each connection, as each agent would have."""
-    import httpx
-
-    with httpx.Client(base_url=server.url, headers={"Authorization": authorization}) as client:
-        answers = [client.post("/v1/runs", json={"goal": "settle refunds"}) for _ in range(max(CONNECTIONS))]
-    return [answer.raise_for_status().json()["run_id"] for answer in answers]
 
 
 def _body(index: int, run: str) -> str:

@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-from benchmarks.harness import Bench, Load, Result, Server, at_least, at_most, median_of, refunds
+from benchmarks.harness import Bench, Result, at_least, at_most
 from benchmarks.harness import gateways as known
-from benchmarks.harness.gateways import MODEL, Gateway
-from benchmarks.harness.model_upstream import EVENTS
+from benchmarks.harness.gateways import CHAT, MODEL
+from benchmarks.harness.model_upstream import EVENTS, SLOW
+from benchmarks.harness.ours import POLICIES, agent_key
 from benchmarks.harness.result import Target
-from benchmarks.harness.server import generator_name, request_text
+from benchmarks.harness.server import generator_name
+from benchmarks.harness.side import DIRECT, OURS, Field, Figures, Gateway, Side
 
 KILOBYTES = (4, 64)
 CONNECTIONS = (1, 16, 32, 64)
-RUNS = 64
-POLICIES = 100
-ROUNDS, SECONDS, WARM_UP_SECONDS = 3, 3, 2
+ROUNDS, SECONDS = 2, 2
+SLOW_ROUNDS, SLOW_SECONDS = 1, 3
 PACE, SLOW_PACE = (
     500,
-    40,
+    20,
 )  # requests a second; the peers in Python and JavaScript are past their capacity at 500
-STREAMS, SLOW_STREAMS = 20, 4  # a second
-PACED_SECONDS = 8
+STREAMS, SLOW_STREAMS = 20, 2  # a second
+PACED_SECONDS = 4
+OPEN_STREAMS = 500
 UNITS = {"rate": "req/s", "p50": "ms", "p99": "ms", "cpu": "µs"}  # cpu: of the gateway, for one call
+LIMIT, PEERS = "nginx", ("litellm", "portkey")
 TARGETS: dict[tuple[int, int, str], Target] = {
     (4, 32, "rate"): at_least(4_000),
     (4, 32, "p99"): at_most(20),
@@ -36,205 +41,172 @@ TARGETS: dict[tuple[int, int, str], Target] = {
 TIMES_BETTER = {"litellm": 40.0, "portkey": 10.0}  # at 4 KB and 32 connections
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """A gateway that runs."""
-
-    gateway: Gateway
-    server: Server
-    prefixes: tuple[str, ...] = ("",)
-    is_upstream: bool = False
-
-    @contextmanager
-    def alone(self) -> Iterator[Server]:
-        """It runs; all others are paused, since they share its core."""
-        self.server.resume()
-        yield self.server
-        if not self.is_upstream:
-            self.server.pause()
-
-    def load(self, kilobytes: int, connections: int, seconds: int) -> Load:
-        bodies = (_body(kilobytes),)
-        return Load(self.gateway.path, bodies, connections, seconds, self.gateway.headers, self.prefixes)
-
-
 def measure(bench: Bench) -> Iterator[Result]:
     with bench.store() as directory, ExitStack() as stack:
         here = Path(directory)
+        stack.enter_context(bench.aside())
         serve = ["-m", "benchmarks.harness.model_upstream"]
         upstream = stack.enter_context(bench.server(Path(sys.executable), serve))
-        sides = _start(bench, stack, here, upstream.port)
-        for name, side in sides.items():
-            bench.say(f"{name} takes calls")
-            with side.alone() as server:
-                server.measure(side.load(4, 16, WARM_UP_SECONDS), directory)
-        direct = Side(Gateway("no gateway", ()), upstream, is_upstream=True)
-        yield from _throughput(bench, sides, directory)
-        yield from _added(bench, sides, direct, directory)
-        yield from _streaming(bench, sides, direct, directory)
+        field = Field(bench, stack, here)
+        key, body = agent_key(here / "store"), _body(4)
+        field.add_upstream(Gateway("no gateway", path=CHAT), upstream)
+        field.start(OURS, lambda: known.clearance(here, upstream.port, key), body=body, key=key)
+        field.start("nginx", lambda: known.nginx(here, upstream.port), body=body)
+        field.start("litellm", lambda: known.litellm(here, upstream.port), body=body)
+        field.start("portkey", lambda: known.portkey(upstream.port), body=body)
+        for kilobytes in KILOBYTES:
+            for connections in CONNECTIONS:
+                yield from _throughput(field, kilobytes, connections)
+        yield from _added(field)
+        yield from _streams(field)
+        yield _memory(field)
 
 
-def _start(bench: Bench, stack: ExitStack, here: Path, upstream: int) -> dict[str, Side]:
-    gateways = {
-        "ours": known.ours(here, upstream, _agent_key(here / "store")),
-        "nginx": known.nginx(here, upstream),
-        "litellm": known.litellm(here, upstream),
-        "portkey": known.portkey(upstream),
-    }
-    policies = {"CLEARANCE_POLICIES": refunds.write_ours(POLICIES, str(here))}
-    sides = {}
-    for name, gateway in gateways.items():
-        environment = {**dict(gateway.environment), **(policies if name == "ours" else {})}
-        server = stack.enter_context(bench.pinned(gateway.command, environment, here))
-        prefixes = _runs(server, gateway) if name == "ours" else ("",)
-        sides[name] = Side(gateway, server, prefixes)
-        server.pause()
-    return sides
+def _throughput(field: Field, kilobytes: int, connections: int) -> Iterator[Result]:
+    body = _body(kilobytes)
 
-
-def _throughput(bench: Bench, sides: dict[str, Side], directory: str) -> Iterator[Result]:
-    for kilobytes in KILOBYTES:
-        for connections in CONNECTIONS:
-            bench.say(f"{kilobytes} KB, {connections} connections")
-            measured: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
-            for index in range(ROUNDS):
-                for name in sides if index % 2 == 0 else reversed(sides):
-                    load = sides[name].load(kilobytes, connections, SECONDS)
-                    with sides[name].alone() as server:
-                        measured[name].append(_round(server, load, directory))
-            for part in UNITS:
-                for peer in ("nginx", "litellm", "portkey"):
-                    yield _row(sides, measured, peer, (kilobytes, connections, part))
-
-
-def _round(server: Server, load: Load, directory: str) -> dict[str, float]:
-    before = server.cpu_seconds()
-    figures = server.measure(load, directory)
-    spent = server.cpu_seconds() - before
-    return figures | {"cpu": 1e6 * spent / max(figures["rate"] * load.seconds, 1)}
-
-
-def _row(
-    sides: dict[str, Side],
-    measured: dict[str, list[dict[str, float]]],
-    peer: str,
-    what: tuple[int, int, str],
-) -> Result:
-    kilobytes, connections, part = what
-    target = TARGETS.get(what) if peer == "nginx" else None
-    if what == (4, 32, "rate") and peer in TIMES_BETTER:
-        times = TIMES_BETTER[peer]
-        target = Target(
-            f"≥ {times:g} times the peer", lambda ours, peers: bool(peers) and ours >= times * (peers or 0)
+    def measured(name: str, rounds: int, seconds: int) -> Figures:
+        what = f"{kilobytes} KB, {connections} connections"
+        return field.measured(
+            name, what, lambda side: side.rounds(body, connections, rounds=rounds, seconds=seconds)
         )
-    return Result(
-        claim=f"model_door/{kilobytes}kb_{connections}_connections_{part}_beside_{peer}",
-        ours=median_of(measured["ours"], part),
-        peer=median_of(measured[peer], part),
-        peer_name=sides[peer].gateway.name,
-        unit=UNITS[part],
-        higher_is_better=part == "rate",
-        target=target,
-        conditions=_conditions() | {"rounds": ROUNDS, "seconds_per_round": SECONDS, "load": generator_name()},
+
+    figures = {name: measured(name, ROUNDS, SECONDS) for name in (OURS, LIMIT)}
+    figures |= {name: measured(name, SLOW_ROUNDS, SLOW_SECONDS) for name in PEERS}
+    for peer in (LIMIT, *PEERS):
+        for part in UNITS if connections == 32 else ("rate", "p50", "p99"):
+            what = (kilobytes, connections, part)
+            yield field.beside(
+                peer,
+                f"model_door/{kilobytes}kb_{connections}_connections_{part}_beside_{peer}",
+                (figures[OURS][part], figures[peer].get(part)),
+                unit=UNITS[part],
+                target=TARGETS.get(what) if peer == LIMIT else _times_better(what, peer),
+                conditions=_conditions() | {"load": _load(peer)},
+            )
+
+
+def _times_better(what: tuple[int, int, str], peer: str) -> Target | None:
+    if what != (4, 32, "rate"):
+        return None
+    times = TIMES_BETTER[peer]
+    return Target(
+        f"≥ {times:g} × the peer", lambda ours, theirs: bool(theirs) and ours >= times * (theirs or 0)
     )
 
 
-def _added(bench: Bench, sides: dict[str, Side], direct: Side, directory: str) -> Iterator[Result]:
+def _added(field: Field) -> Iterator[Result]:
     """What a gateway adds to the median of calls that come at a steady pace."""
+    body = _body(4)
 
-    def p50(side: Side, rate: int) -> float:
-        requests = [request_text(side.load(4, 1, 1), _body(4), prefix) for prefix in side.prefixes]
-        bench.say(f"{side.gateway.name}: {rate} requests a second")
-        with side.alone() as server:
-            return server.paced(requests, directory, rate=rate, seconds=PACED_SECONDS)["whole_p50"]
+    def p50(name: str, rate: int) -> float | None:
+        figures = field.measured(
+            name, f"{rate} requests a second", lambda side: side.paced(body, rate=rate, seconds=PACED_SECONDS)
+        )
+        return figures.get("whole_p50")
 
-    base = {rate: p50(direct, rate) for rate in (PACE, SLOW_PACE)}
-    for peer, rate in (("nginx", PACE), ("litellm", SLOW_PACE), ("portkey", SLOW_PACE)):
-        yield Result(
-            claim=f"model_door/added_p50_at_{rate}_a_second_beside_{peer}",
-            ours=p50(sides["ours"], rate) - base[rate],
-            peer=p50(sides[peer], rate) - base[rate],
-            peer_name=sides[peer].gateway.name,
+    base = {rate: p50(DIRECT, rate) or 0.0 for rate in (PACE, SLOW_PACE)}
+    ours = {rate: (p50(OURS, rate) or 0.0) - base[rate] for rate in base}
+    for peer, rate in ((LIMIT, PACE), *((name, SLOW_PACE) for name in PEERS)):
+        theirs = p50(peer, rate)
+        yield field.beside(
+            peer,
+            f"model_door/added_p50_at_{rate}_a_second_beside_{peer}",
+            (ours[rate], None if theirs is None else theirs - base[rate]),
             unit="ms",
             target=at_most(0.8) if rate == PACE else None,
             conditions=_conditions() | {"direct_p50_ms": round(base[rate], 3)},
         )
 
 
-def _streaming(bench: Bench, sides: dict[str, Side], direct: Side, directory: str) -> Iterator[Result]:
+def _streams(field: Field) -> Iterator[Result]:
     """Time to the first bytes of a stream, and what an event costs the gateway's processor."""
+    body = _body(4, stream=True)
 
-    def measured(side: Side, rate: int) -> tuple[float, float]:
-        body = _body(4, streams=True)
-        requests = [request_text(side.load(4, 1, 1), body, prefix) for prefix in side.prefixes]
-        bench.say(f"{side.gateway.name}: {rate} streams a second")
-        with side.alone() as server:
-            before = server.cpu_seconds()
-            figures = server.paced(requests, directory, rate=rate, seconds=PACED_SECONDS)
-            spent = server.cpu_seconds() - before
-        return figures["first_p50"], 1e6 * spent / (figures["count"] * EVENTS)
-
-    base = {rate: measured(direct, rate)[0] for rate in (STREAMS, SLOW_STREAMS)}
-    ours = {rate: measured(sides["ours"], rate) for rate in (STREAMS, SLOW_STREAMS)}
-    for peer, rate in (("nginx", STREAMS), ("litellm", SLOW_STREAMS), ("portkey", SLOW_STREAMS)):
-        first, cost = measured(sides[peer], rate)
-        rows = (
-            ("first_token_added_p50", ours[rate][0] - base[rate], first - base[rate], "ms", at_most(1)),
-            ("cpu_of_an_event", ours[rate][1], cost, "µs", at_most(40)),
+    def measured(name: str, rate: int) -> Figures:
+        return field.measured(
+            name, f"{rate} streams a second", lambda side: side.paced(body, rate=rate, seconds=PACED_SECONDS)
         )
-        for name, mine, theirs, unit, target in rows:
-            yield Result(
-                claim=f"model_door/stream_{name}_beside_{peer}",
-                ours=mine,
-                peer=theirs,
-                peer_name=sides[peer].gateway.name,
-                unit=unit,
-                target=target if peer == "nginx" else None,
-                conditions=_conditions() | {"streams_a_second": rate, "events": EVENTS},
-            )
+
+    base = {rate: measured(DIRECT, rate)["first_p50"] for rate in (STREAMS, SLOW_STREAMS)}
+    ours = {rate: measured(OURS, rate) for rate in base}
+    for peer, rate in ((LIMIT, STREAMS), *((name, SLOW_STREAMS) for name in PEERS)):
+        theirs = measured(peer, rate)
+        conditions = _conditions() | {"streams_a_second": rate, "events": EVENTS}
+        first, cost = "stream_first_token_added_p50", "stream_cpu_of_an_event"
+        yield field.beside(
+            peer,
+            f"model_door/{first}_beside_{peer}",
+            (ours[rate]["first_p50"] - base[rate], theirs["first_p50"] - base[rate] if theirs else None),
+            unit="ms",
+            target=at_most(1) if peer == LIMIT else None,
+            conditions=conditions,
+        )
+        yield field.beside(
+            peer,
+            f"model_door/{cost}_beside_{peer}",
+            (ours[rate]["cpu"] / EVENTS, theirs["cpu"] / EVENTS if theirs else None),
+            unit="µs",
+            target=at_most(40) if peer == LIMIT else None,
+            conditions=conditions,
+        )
+
+
+def _memory(field: Field) -> Result:
+    """What an open stream, of which text comes once a second, keeps in the gateway's memory."""
+    ours, theirs = (
+        field.measured(name, f"{OPEN_STREAMS} open streams", _held).get("kilobytes") for name in (OURS, LIMIT)
+    )
+    return field.beside(
+        LIMIT,
+        f"model_door/stream_memory_of_an_open_one_beside_{LIMIT}",
+        (ours or 0.0, theirs),
+        unit="KB",
+        target=at_most(20),
+        conditions=_conditions() | {"open_streams": OPEN_STREAMS},
+    )
+
+
+def _held(side: Side) -> Figures:
+    body = _body(4, stream=True, **SLOW)
+    with side.alone(), ExitStack() as stack:
+        before = side.server.memory_kilobytes()
+        streams = []
+        for index in range(OPEN_STREAMS):
+            stream = socket.create_connection(("127.0.0.1", side.server.port), timeout=30)
+            streams.append(stack.enter_context(stream))
+            stream.sendall(side.request(body, index))
+        for stream in streams:
+            if not stream.recv(4096).startswith(b"HTTP/1.1 200"):
+                raise RuntimeError("a stream was refused")
+        time.sleep(1)  # the next event: whatever a stream needs, it has by now
+        grown = side.server.memory_kilobytes() - before
+    time.sleep(1)  # clients that leave are work, too
+    return {"kilobytes": grown / OPEN_STREAMS}
 
 
 def _conditions() -> dict[str, object]:
     return {
-        "cores": "one for the gateway; load and upstream share the machine",
+        "cores": "one for the gateway alone, the other for the load and the upstream",
         "recorded": "ours: each call, durable before it goes out; the others: nothing",
         "policies": f"ours: {POLICIES}",
     }
 
 
-def _body(kilobytes: int, *, streams: bool = False) -> str:
+def _load(peer: str) -> str:
+    if peer == LIMIT:
+        return f"{generator_name()}, {ROUNDS} rounds of {SECONDS} s"
+    return f"own client, which waits for every answer, {SLOW_ROUNDS} round of {SLOW_SECONDS} s"
+
+
+def _body(kilobytes: int, **more: Any) -> str:
     """A conversation: most of it is there before, the last message is another in every request."""
     asked = "Request @@@@@@@@: settle the refund of the customer above. " + "Mind the limits. " * 20
-    head = {"model": MODEL, "max_tokens": 200} | ({"stream": True} if streams else {})
 
     def text(filler: str) -> str:
         messages = [{"role": "system", "content": filler}, {"role": "user", "content": asked}]
-        return json.dumps(head | {"messages": messages})
+        return json.dumps({"model": MODEL, "max_tokens": 200, **more, "messages": messages})
 
     words = "You settle refunds for a shop, by the book. "
     missing = kilobytes * 1024 - len(text(""))
     return text((words * (missing // len(words) + 1))[:missing])
-
-
-def _agent_key(store: Path) -> str:
-    """A key, made in the store before the server opens it."""
-    from clearance.adapters.identity import new_key
-    from clearance.adapters.store import SqliteState
-    from clearance.core.model import Agent
-    from clearance.wiring import utc_now
-
-    state = SqliteState(store)
-    state.agents.add_agent(Agent(name="bench", created_at=utc_now()))
-    key, stored = new_key("bench", at=utc_now())
-    state.credentials.add_credential(stored)
-    state.close()
-    return key
-
-
-def _runs(server: Server, gateway: Gateway) -> tuple[str, ...]:
-    """The prefixes of as many runs as agents would have."""
-    import httpx
-
-    with httpx.Client(base_url=server.url, headers=dict(gateway.headers)) as client:
-        answers = [client.post("/v1/runs", json={"goal": "settle refunds"}) for _ in range(RUNS)]
-    return tuple(f"/r/{answer.raise_for_status().json()['run_id']}" for answer in answers)

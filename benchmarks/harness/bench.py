@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -47,6 +48,16 @@ class Bench:
     def pinned(self, command: Sequence[str], environment: Mapping[str, str], directory: Path) -> Server:
         """`command`, whose `{port}` is its port, in `directory`, on the first core alone."""
         return Server(command, environment, self._log, directory=directory, core=0)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """What this process starts meanwhile keeps off the core of `pinned`, where there is another."""
+        cores = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, cores - {0} or cores)
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, cores)
 
     @staticmethod
     def peer_name(distribution: str) -> str:

@@ -1,22 +1,30 @@
-"""The gateways that a model call goes through: ours and the peers, each on one core, before one upstream."""
+"""The gateways that calls go through: ours and the peers, of models and of MCP. Starts none."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
+from typing import Any
 
 import yaml
 
+from benchmarks.harness import ours
+from benchmarks.harness.mcp_upstream import REVISION, TOOL
 from benchmarks.harness.peers import node_package, peer_python, peer_version
 from benchmarks.harness.result import ROOT
+from benchmarks.harness.side import Gateway
 
 CHAT = "/v1/chat/completions"
 MODEL = "gpt-4o"
+TOOLS_PATH = "/mcp"
+_MODERN = (
+    ("Accept", "application/json, text/event-stream"),
+    ("MCP-Protocol-Version", REVISION),
+    ("Mcp-Method", "tools/call"),
+    ("Mcp-Name", TOOL),
+)
 _NGINX = """
 daemon off; worker_processes 1; pid {directory}/nginx.pid; error_log stderr error;
 events {{ worker_connections 4096; }}
@@ -34,40 +42,21 @@ http {{
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Gateway:
-    """`command` with `{port}`; where it takes calls, and what it wants of their headers."""
-
-    name: str
-    command: tuple[str, ...]
-    path: str = CHAT
-    headers: tuple[tuple[str, str], ...] = ()
-    environment: tuple[tuple[str, str], ...] = ()
-
-
-def ours(directory: Path, upstream: int, key: str) -> Gateway:
+def clearance(directory: Path, upstream: int, key: str) -> Gateway:
     """`clearance serve` with the model door open, on a store of its own."""
-    provider = {"base_url": f"http://127.0.0.1:{upstream}/v1", "key_env": "BENCH_PROVIDER_KEY"}
+    provider: dict[str, Any] = {
+        "base_url": f"http://127.0.0.1:{upstream}/v1",
+        "key_env": "BENCH_PROVIDER_KEY",
+    }
+    provider["most_connections"] = 1024
     prices = {"*": {"input": 2.5, "output": 10}}
     settings = {"models": {"upstreams": {"provider": provider}, "prices": prices}}
-    (directory / "clearance.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    serve = (
-        "-W",
-        "ignore",
-        "-m",
-        "clearance",
-        "--store",
-        str(directory / "store"),
-        "serve",
-        "--port",
-        "{port}",
-    )
     return Gateway(
         "clearance",
-        (sys.executable, *serve),
+        ours.command(directory, settings),
         f"/openai{CHAT}",
         (("Authorization", f"Bearer {key}"),),
-        (("BENCH_PROVIDER_KEY", "sk-bench"), ("PYTHONPATH", os.environ.get("PYTHONPATH", str(ROOT / "src")))),
+        (("BENCH_PROVIDER_KEY", "sk-bench"), *ours.environment(directory)),
     )
 
 
@@ -81,7 +70,7 @@ def nginx(directory: Path, upstream: int) -> Gateway:
     template.write_text(text, encoding="utf-8")
     config = directory / "nginx.conf"
     start = f"sed s/PORT/{{port}}/ {template} > {config} && exec {program} -c {config}"
-    return Gateway("nginx proxy_pass", ("sh", "-c", start))
+    return Gateway("nginx proxy_pass", ("sh", "-c", start), CHAT)
 
 
 def litellm(directory: Path, upstream: int) -> Gateway:
@@ -100,7 +89,7 @@ def litellm(directory: Path, upstream: int) -> Gateway:
     config.write_text(yaml.safe_dump(settings), encoding="utf-8")
     python = peer_python("gateways")
     return Gateway(
-        f"litellm proxy ({peer_version('litellm', 'gateways')})",
+        f"{peer_version('litellm', 'gateways')}, proxy",
         (
             str(python.with_name("litellm")),
             "--config",
@@ -110,8 +99,10 @@ def litellm(directory: Path, upstream: int) -> Gateway:
             "--host",
             "127.0.0.1",
         ),
-        headers=(("Authorization", f"Bearer {key}"),),
-        environment=(("LITELLM_LOCAL_MODEL_COST_MAP", "True"), ("LITELLM_LOG", "ERROR")),
+        CHAT,
+        (("Authorization", f"Bearer {key}"),),
+        (("LITELLM_LOCAL_MODEL_COST_MAP", "True"), ("LITELLM_LOG", "ERROR")),
+        is_slow=True,
     )
 
 
@@ -126,4 +117,35 @@ def portkey(upstream: int) -> Gateway:
     )
     node = shutil.which("node") or "node"
     command = (node, str(package / "build/start-server.js"), "--port={port}", "--headless")
-    return Gateway(f"Portkey gateway ({version})", command, headers=headers)
+    return Gateway(f"Portkey gateway {version}", command, CHAT, headers, is_slow=True)
+
+
+def mcp_clearance(directory: Path, upstream: int, key: str) -> Gateway:
+    """`clearance serve` with the MCP door open. Results are labelled, as they are by default."""
+    server = {"url": f"http://127.0.0.1:{upstream}{TOOLS_PATH}", "environment": "sandbox"}
+    return Gateway(
+        "clearance",
+        ours.command(directory, {"mcp": {"servers": {"bench": server}}}),
+        f"{TOOLS_PATH}/bench",
+        (*_MODERN, ("Authorization", f"Bearer {key}")),
+        ours.environment(directory),
+    )
+
+
+def mcp_direct() -> Gateway:
+    """The MCP server itself."""
+    return Gateway("the MCP server itself", path=TOOLS_PATH, headers=_MODERN)
+
+
+def fastmcp(upstream: int, kind: str) -> Gateway:
+    """Its proxy, as `kind` of benchmarks/gateways/fastmcp_proxy.py says: nothing is checked nor recorded."""
+    url = f"http://127.0.0.1:{upstream}{TOOLS_PATH}"
+    program = ROOT / "benchmarks" / "gateways" / "fastmcp_proxy.py"
+    return Gateway(
+        f"{peer_version('fastmcp', 'gateways')} create_proxy, {kind} client",
+        (str(peer_python("gateways")), str(program), "{port}", url, kind),
+        TOOLS_PATH,
+        _MODERN,
+        (("PYTHONPATH", ""),),
+        is_slow=True,
+    )

@@ -33,7 +33,7 @@ end
 
 function done(summary, latency)
   local failed = summary.errors
-  io.write(string.format('{"rate": %f, "p50": %f, "p99": %f, "errors": %d}\n',
-    summary.requests / summary.duration * 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
+  io.write(string.format('{"rate": %f, "p50": %f, "p99": %f, "count": %d, "errors": %d}\n',
+    summary.requests / summary.duration * 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, summary.requests,
     failed.connect + failed.read + failed.write + failed.status + failed.timeout))
 end

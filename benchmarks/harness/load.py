@@ -80,7 +80,8 @@ async def generate(port: int, load: dict[str, Any]) -> dict[str, float]:
     taken = [one for connection in connections for one in connection.nanoseconds]
     shares = {name: value / 1_000 for name, value in percentiles(taken).items()}
     errors = sum(connection.errors for connection in connections)
-    return {"rate": len(taken) / (time.perf_counter() - start), **shares, "errors": errors}
+    rate = len(taken) / (time.perf_counter() - start)
+    return {"rate": rate, **shares, "count": len(taken), "errors": errors}
 
 
 def _request(load: dict[str, Any], index: int) -> bytes:

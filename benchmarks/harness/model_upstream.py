@@ -1,7 +1,8 @@
 """A model provider that costs next to nothing: canned answers, raw asyncio and httptools on uvloop.
 
 Run as `python -m benchmarks.harness.model_upstream --port N`. A body with `"stream": true` is answered with
-EVENTS events, the first after FIRST_SECONDS and one every GAP_SECONDS; any other with 1 KB at once.
+EVENTS events, the first after FIRST_SECONDS and one every GAP_SECONDS, or every SLOW_GAP_SECONDS where it has
+SLOW as well; any other with 1 KB at once.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import httptools
 EVENTS = 100
 FIRST_SECONDS = 0.010
 GAP_SECONDS = 0.010
+SLOW, SLOW_GAP_SECONDS = {"user": "slow"}, 1.0
 _TEXT = "The refund was settled; the customer was told. " * 17
 
 
@@ -53,6 +55,7 @@ def _events() -> list[bytes]:
     return [b"%x\r\n%b\r\n" % (len(frame), frame) for frame in frames]
 
 
+_SLOW = json.dumps(SLOW)[1:-1].encode()
 _ANSWER, _EVENTS = _answer(), _events()
 _STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -64,12 +67,14 @@ class Provider(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._parser = httptools.HttpRequestParser(self)
         self._streams = False
+        self._gap = GAP_SECONDS
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
 
     def on_body(self, piece: bytes) -> None:
         self._streams = self._streams or b'"stream":true' in piece or b'"stream": true' in piece
+        self._gap = SLOW_GAP_SECONDS if _SLOW in piece else self._gap
 
     def on_message_complete(self) -> None:
         if self._streams:
@@ -87,7 +92,7 @@ class Provider(asyncio.Protocol):
             if self._transport.is_closing():
                 return
             self._transport.write(event)
-            due += GAP_SECONDS
+            due += self._gap
         self._transport.write(b"0\r\n\r\n")
 
 

@@ -48,7 +48,9 @@ def _section(name: str, rows: list[dict[str, Any]]) -> str:
     peers = ", ".join(sorted({row["peer_name"] for row in rows if row["peer_name"]}))
     shared = {key: value for key, value in rows[0]["conditions"].items() if _is_shared(key, value, rows)}
     told = "; ".join(f"{key.replace('_', ' ')} {_told(value)}" for key, value in shared.items())
-    return "\n".join([f"### {name}", "", *lines, "", f"Peer: {peers}. Conditions: {told}."])
+    notes = sorted({row["conditions"]["note"] for row in rows if "note" in row["conditions"]})
+    said = [f"Peer: {peers}. Conditions: {told}.", *(f"Not measured: {note}." for note in notes)]
+    return "\n".join([f"### {name}", "", *lines, "", " ".join(said)])
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

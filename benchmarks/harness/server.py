@@ -19,6 +19,7 @@ from typing import Self, TextIO
 from benchmarks.harness.result import ROOT
 
 _START_SECONDS = 120.0  # LiteLLM takes a minute on a busy machine
+_END_SECONDS = 30.0
 _WRK_SCRIPT = Path(__file__).with_name("load.lua")
 
 
@@ -26,7 +27,8 @@ _WRK_SCRIPT = Path(__file__).with_name("load.lua")
 class Load:
     """POSTs of `bodies` in turns to `path`, one at a time on each of `connections`, for `seconds`.
 
-    With `prefixes` each body goes to the path behind a prefix of its own: `/r/RUN`.
+    With `prefixes` each body goes to the path behind a prefix of its own: `/r/RUN`. One that `waits` counts
+    the answers to all that it sent; wrk leaves those out that come after the end.
     """
 
     path: str
@@ -35,6 +37,7 @@ class Load:
     seconds: int
     headers: tuple[tuple[str, str], ...] = ()
     prefixes: tuple[str, ...] = ("",)
+    waits: bool = False
 
 
 class Server:
@@ -81,10 +84,15 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self.resume()
         self._process.terminate()
-        self._process.wait(timeout=_START_SECONDS)
+        try:
+            self._process.wait(timeout=_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            print(f"{self._command} did not end; it is killed", file=self._log, flush=True)
+            self._process.kill()
+            self._process.wait()
 
     def measure(self, load: Load, directory: str) -> dict[str, float]:
-        """`rate` in requests a second, `p50` and `p99` in milliseconds. Raises RuntimeError on a refusal.
+        """`rate` in requests a second, `p50` and `p99` in milliseconds; their `count`. Raises RuntimeError.
 
         The load comes from a process of its own: wrk where it is installed, else ours.
         """
@@ -105,7 +113,7 @@ class Server:
 
     def _generator(self, load: Load, request: Path) -> list[str]:
         wrk = shutil.which("wrk")
-        if not wrk:
+        if not wrk or load.waits:
             return [sys.executable, "-m", "benchmarks.harness.load", str(self.port), str(request)]
         targets = itertools.cycle(prefix + load.path for prefix in load.prefixes)
         calls = zip(targets, itertools.islice(itertools.cycle(load.bodies), _calls(load)), strict=False)
@@ -136,16 +144,24 @@ class Server:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: int) -> None:
-        for pid in _family(self._process.pid) if self._process.poll() is None else ():
+        for pid in self._family() if self._process.poll() is None else ():
             os.kill(pid, number)
 
     def cpu_seconds(self) -> float:
         """What it and its children have used so far."""
         ticks = 0
-        for pid in _family(self._process.pid):
+        for pid in self._family():
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             ticks += int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")
+
+    def memory_kilobytes(self) -> int:
+        """What it and its children hold now, what they share counted in parts."""
+        rollups = (Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in self._family())
+        return sum(int(rollup.partition("\nPss:")[2].split()[0]) for rollup in rollups)
+
+    def _family(self) -> list[int]:
+        return _family(self._process.pid)
 
 
 def request_text(load: Load, body: str, prefix: str = "") -> str:

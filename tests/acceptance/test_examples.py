@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import make_server
+from tests.servers.process import free_port
 
 pytestmark = pytest.mark.acceptance
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("CLEARANCE_")}
+README = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
+REFUSED = (
+    "model: Clearance refused the tool call delete_invoice: "
+    "Invoices are never deleted. Ask the accountant to cancel it. [policy_block]"
+)
 
 
 def clearance(directory: Path, *arguments: str) -> str:
@@ -91,3 +102,106 @@ def test_an_agent_acts_for_another_within_what_it_was_given(tmp_path: Path) -> N
         "the record says: helper on behalf of reporting",
         "after it was ended: 401 delegation_invalid",
     ]
+
+
+@pytest.fixture
+def doors(tmp_path: Path) -> Iterator[Path]:
+    """The directory of the examples of doors, on free ports, with what stands in for a provider running."""
+    directory = tmp_path / "doors"
+    shutil.copytree(EXAMPLES / "doors", directory, ignore=shutil.ignore_patterns(".clearance", "__pycache__"))
+    port, proxy = str(free_port()), str(free_port())
+    for file in directory.iterdir():
+        file.write_text(file.read_text().replace("9700", port).replace("9701", proxy))
+    provider = subprocess.Popen([sys.executable, "provider.py", port], cwd=directory)
+    try:
+        for _ in range(200):
+            with socket.socket() as asking:
+                if asking.connect_ex(("127.0.0.1", int(port))) == 0:
+                    break
+            time.sleep(0.05)
+        yield directory
+    finally:
+        provider.kill()
+        provider.wait(timeout=10)
+
+
+def output(directory: Path, *command: str) -> list[str]:
+    """What a line of the examples' page prints, of a reader who has installed what the page says."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{ENVIRONMENT.get('PATH', '')}"
+    done = subprocess.run(
+        command,
+        cwd=directory,
+        env={**ENVIRONMENT, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.splitlines()
+
+
+def test_an_agent_on_openais_sdk_never_sees_the_tool_call_that_is_refused(doors: Path) -> None:
+    told = output(doors, "clearance", "run", "--", "python", "model_proxy_openai.py")
+    assert told == [
+        REFUSED,
+        'runs:  read_invoice {"number": "2026-17"}',
+        "model: Invoice 2026-17 is ACME's, over 4800.",
+    ]
+    assert transcript("clearance run -- python model_proxy_openai.py") == told
+
+
+def test_an_agent_on_anthropics_sdk_neither_and_a_model_that_is_not_listed_is_not_called(doors: Path) -> None:
+    assert sorted(output(doors, "clearance", "run", "--", "python", "model_proxy_anthropic.py")) == sorted([
+        REFUSED,
+        'runs:  read_invoice {"number": "2026-17"}',
+        "model: Invoice 2026-17 is ACME's, over 4800.",
+        "refused: Only gpt and claude models are used here.",
+    ])  # fmt: skip
+
+
+def test_a_wrapped_server_is_not_asked_to_delete(doors: Path) -> None:
+    told = output(doors, "python", "mcp_wrap.py")
+    assert told == [
+        "tools:   read_note",
+        "note:    Call ann@shop.example about the printer.",
+        "refused: Notes are never deleted.",
+    ]
+    assert transcript("python mcp_wrap.py") == told
+
+
+def test_one_page_is_reached_and_nothing_else(doors: Path) -> None:
+    reached, stranger, tunnel = output(doors, "clearance", "run", "--", "python", "egress.py")
+    assert reached.endswith("/rates -> rates: EUR 1.07")
+    assert "-> refused [policy_block]: Refused by Clearance: From here only the page" in stranger
+    assert tunnel.startswith("https://pypi.org/ -> refused: Tunnel connection failed: 403")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the cage is Linux's")
+def test_any_program_gets_every_door_and_its_run_is_read_back(doors: Path) -> None:
+    told = output(doors, "sh", "run_any_program.sh")
+    caged = clearance_says_caged(doors)
+    passed = "past the proxy: 000" if caged else "past the proxy: 200"
+    assert told[:3] == ["rates: EUR 1.07", "to a stranger: 403", passed]
+    assert any("REFUSED  http_request  read  url:http://elsewhere.example/" in line for line in told)
+    assert told[-1].endswith("run ended: succeeded")
+
+
+def clearance_says_caged(directory: Path) -> bool:
+    """Whether this machine allows the cage: some containers do not."""
+    done = subprocess.run(
+        [sys.executable, "-m", "clearance", "run", "--isolate", "require", "--", "true"],
+        cwd=directory,
+        env=ENVIRONMENT,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    return done.returncode == 0
+
+
+def transcript(command: str) -> list[str]:
+    """What README shows below a command, up to the next one or the end of the block."""
+    found = re.search(rf"^\$ {re.escape(command)}[^\n]*\n(.*?)(?=^\$ |^```)", README, re.M | re.S)
+    assert found, f"README.md does not show {command}"
+    return found[1].splitlines()

@@ -77,6 +77,19 @@ def test_every_page_is_reached_from_the_index_once() -> None:
             assert times == 1, f"docs/README.md leads to {page} {times} times"
 
 
+def test_the_map_of_the_tree_names_every_package() -> None:
+    tree = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").partition("## Which way")[0]
+    source = ROOT / "src/clearance"
+    packages = {file.parent.name for file in (*source.glob("*/__init__.py"), *source.glob("*/*/__init__.py"))}
+    assert {name for name in packages if f"{name}/" not in tree} == set()
+
+
+def test_every_decision_is_reached_from_the_architecture_once() -> None:
+    listed = LINK.findall((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))
+    decisions = sorted(page for page in PAGES if page.startswith("docs/decisions/"))
+    assert [target for target in listed if target.startswith("docs/decisions/")] == decisions
+
+
 @pytest.fixture(autouse=True)
 def _no_client_left_over() -> Iterator[None]:
     yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import subprocess
 import sys
@@ -127,3 +128,15 @@ def test_a_server_whose_proxy_cannot_be_opened_does_not_start(tmp_path: Path) ->
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
     assert done.returncode == 1, done.stderr
     assert "NOT_SET_ANYWHERE" in done.stderr
+
+
+def test_what_passes_is_counted(door: Door) -> None:
+    with door.proxied() as client:
+        assert client.get(f"http://127.0.0.1:{door.plain.port}/plain").status_code == 200
+    with door.server.http(admin=True) as admin:
+        page = admin.get("/metrics").text
+    assert 'clearance_open{door="egress_proxy"}' in page
+    [received] = re.findall(
+        r'^clearance_bytes_total\{direction="received",door="egress_proxy"\} (\S+)', page, re.M
+    )
+    assert float(received) > 0

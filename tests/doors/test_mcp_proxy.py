@@ -557,3 +557,11 @@ def test_every_round_of_a_stateless_question_is_judged(asking: tuple[Server, lis
         assert kinds.count((f"demo__{name}", "outcome")) >= 1
     assert ("demo__sampling", "refusal") in kinds
     assert ("demo__elicitation_answer", "refusal") in kinds
+
+
+async def test_how_long_each_server_takes_is_told(server: Server) -> None:
+    async with connected(server, "2026-07-28") as client:
+        await client.list_tools()
+    with server.http(admin=True) as http:
+        page = http.get("/metrics").text
+    assert 'clearance_upstream_seconds_count{door="mcp_proxy",status="200",upstream="demo"}' in page

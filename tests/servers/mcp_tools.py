@@ -1,11 +1,12 @@
 """A real MCP server of the official SDK, over streamable HTTP, that writes down every call it runs.
 
-python -m tests.servers.mcp_tools PORT CALLS_FILE [--json]
+python -m tests.servers.mcp_tools PORT CALLS_FILE [--json] [--stdio]
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
@@ -61,7 +62,7 @@ class Named(BaseModel):
     name: str
 
 
-def main(port: int, calls: Path, *, json_response: bool) -> None:  # noqa: C901 - one tool each
+def main(port: int, calls: Path, *, json_response: bool, stdio: bool) -> None:  # noqa: C901 - one tool each
     server = MCPServer("tools", instructions="Tools for tests.")
 
     def ran(what: str) -> None:
@@ -144,9 +145,13 @@ def main(port: int, calls: Path, *, json_response: bool) -> None:  # noqa: C901 
         """Plan something."""
         return f"Plan {topic}."
 
+    if stdio:
+        calls.with_suffix(f".{os.getpid()}").touch()
+        return server.run("stdio")
     app = server.streamable_http_app(json_response=json_response)
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="error")
+    return None
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]), json_response="--json" in sys.argv)
+    main(int(sys.argv[1]), Path(sys.argv[2]), json_response="--json" in sys.argv, stdio="--stdio" in sys.argv)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import ssl
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -29,6 +30,10 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.web.connections += 1
+
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # a client that was cut off, and need not be told of
+            super().handle()
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -56,6 +61,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(query["say"].encode())
         if url.path == "/chunked":
             return self._chunked(int(query["pieces"]))
+        if url.path == "/slow":
+            return self._slowly(float(query["seconds"]))
         return self._answer(json.dumps(told).encode(), int(query.get("status", 200)))
 
     def _answer(self, body: bytes, status: int = 200) -> None:
@@ -66,6 +73,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+    def _slowly(self, seconds: float) -> None:
+        self.send_response(200)
+        self.send_header("content-length", "8")
+        self.end_headers()
+        self.wfile.write(b"slow")
+        time.sleep(seconds)
+        self.wfile.write(b"ly..")
 
     def _chunked(self, pieces: int) -> None:
         self.send_response(200)

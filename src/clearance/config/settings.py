@@ -40,6 +40,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     port: int = 8700
     report_timeout_seconds: float = 3600.0
+    drain_seconds: float = 20.0  # how long what is under way may go on when the server is told to stop
     keep_days: int = 0  # 0: every journal file is kept
     systems: dict[str, dict[str, Any]] = {}
     resources: dict[str, str] = {}

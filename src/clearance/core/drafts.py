@@ -110,7 +110,7 @@ def action(
 ) -> Draft:
     """What was asked and what was decided, with the arguments as they will run."""
     context = request.context
-    tool = redact.clean_text(request.action.tool)
+    tool = redact.clean_name(request.action.tool)
     body = ActionBody(
         principal=request.principal,
         tool=tool,
@@ -224,8 +224,8 @@ def told(
     """An outcome's body, with the result as it may be stored."""
     return OutcomeBody(
         status=status,
-        result=redact.stored(result),
-        error=redact.stored(error),
+        result=redact.stored(result) if result is not None else None,
+        error=redact.stored(error) if error else "",
         why=why,
         measured=dict(measured or {}),
         redacted=() if judged is None else judged.redacted,

@@ -88,7 +88,7 @@ class Application:
         self._by_segment = {segment: door for door in self._doors for segment in door.segments}
         self._reloader = self._reloading(load)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._draining: list[asyncio.Task[None]] = []
+        self._ending: asyncio.Task[None] | None = None
         self._measure(metrics, writer)
         self._report_timeout = report_timeout
         document = _ENCODER.encode(openapi.document(ENDPOINTS, version))
@@ -123,10 +123,19 @@ class Application:
         self._door.ending.set()
         self._door.watch.is_closing = True
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._drain)
+            self._loop.call_soon_threadsafe(self._ended)
 
-    def _drain(self) -> None:
-        self._draining = [asyncio.ensure_future(door.drain()) for door in self._doors]
+    def _ended(self) -> asyncio.Task[None]:
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end_doors())
+        return self._ending
+
+    async def _end_doors(self) -> None:
+        """What is under way may go on for a while; then it ends, and is told so."""
+        draining = [asyncio.create_task(door.drain()) for door in self._doors]
+        await asyncio.wait(draining, timeout=self._assembly.settings.drain_seconds)
+        await asyncio.gather(*(door.close() for door in self._doors))
+        await asyncio.gather(*draining)
 
     def reload(self) -> None:
         """Take up changed files now (SIGHUP)."""
@@ -228,8 +237,7 @@ class Application:
         try:
             yield
         finally:
-            for door in self._doors:
-                await door.close()
+            await self._ended()
             for chore in chores:
                 chore.cancel()
             await asyncio.gather(*chores, return_exceptions=True)

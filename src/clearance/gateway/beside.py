@@ -13,7 +13,7 @@ import uvicorn
 
 from clearance.config import Settings
 from clearance.errors import UnreachableError
-from clearance.gateway.serve import OPTIONS, create_app
+from clearance.gateway.serve import configured, create_app
 from clearance.wiring import Assembly
 
 _LOOPBACK = "127.0.0.1"
@@ -27,7 +27,7 @@ def serving(assembly: Assembly, settings: Settings) -> Iterator[str]:
     Raises UnreachableError when they do not open; uvicorn has then said why.
     """
     app = create_app(assembly, report_timeout=timedelta(seconds=settings.report_timeout_seconds))
-    server = uvicorn.Server(uvicorn.Config(app, **OPTIONS))
+    server = uvicorn.Server(configured(app, settings))
     with socket.create_server((_LOOPBACK, 0)) as listening:
         port = listening.getsockname()[1]
         thread = threading.Thread(target=server.run, args=([listening],), name="clearance-doors", daemon=True)

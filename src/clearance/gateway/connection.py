@@ -1,6 +1,6 @@
 """One client's connection to the port, held to bounds that its server has none of. Judges no request.
 
-What uvicorn leaves open: how large a head is and how long it takes; trailers, which it puts among headers.
+What uvicorn leaves open: the size of a head, the time it takes, and trailers, which it puts among headers.
 """
 
 from __future__ import annotations

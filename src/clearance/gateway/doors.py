@@ -33,10 +33,10 @@ class NetworkDoor(Protocol):
         """Take up its part of changed settings, already checked; what is under way goes on as it began."""
 
     async def drain(self) -> None:
-        """Told to stop: take nothing new; what is under way goes on."""
+        """Told to stop: take nothing new. Returns once nothing is under way."""
 
     async def close(self) -> None:
-        """Once, after the last request."""
+        """Once, when it was drained or time is up: what is under way ends here, told and recorded."""
 
 
 def open_doors(passage: Passage) -> Sequence[NetworkDoor]:

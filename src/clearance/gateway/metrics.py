@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final, Literal
+from functools import lru_cache
+from typing import Final, Literal, TypeVar
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -20,6 +21,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from clearance.core.model import CheckResult
 
+_Metric = TypeVar("_Metric", Counter, Gauge, Histogram)
 Direction = Literal["sent", "received"]
 MEDIA_TYPE: Final = CONTENT_TYPE_LATEST
 # Seconds. A decision takes 0.1 ms to a few; one that asks real systems or waits for a disk takes longer.
@@ -47,10 +49,13 @@ class Metrics:
         )
         self._upstream = Histogram(
             "clearance_upstream_seconds",
-            "From a cleared call to the end of its answer.",
+            "From asking an upstream to the head of its answer, or to what went wrong.",
             ("door", "upstream", "status"),
             buckets=_UPSTREAM_BUCKETS,
             registry=registry,
+        )
+        self._resting = Gauge(
+            "clearance_upstream_resting", "1 while its breaker is open.", ("upstream",), registry=registry
         )
         self._tokens = Counter(
             "clearance_tokens", "Tokens, as providers counted them.", ("upstream", "kind"), registry=registry
@@ -66,30 +71,34 @@ class Metrics:
 
     def decided(self, door: str, result: CheckResult, *, seconds: float) -> None:
         """One decision, and how long it took."""
-        self._decisions.labels(door, result.effect.value, result.reason_code).inc()
-        self._seconds.labels(door).observe(seconds)
+        _child(self._decisions, door, result.effect.value, result.reason_code).inc()
+        _child(self._seconds, door).observe(seconds)
 
     def answered(self, door: str, upstream: str, *, status: str, seconds: float) -> None:
-        """One call of an upstream. `status` is `200`, or the code of what went wrong."""
-        self._upstream.labels(door, upstream, status).observe(seconds)
+        """One attempt at an upstream. `status` is `200`, or the code of what went wrong."""
+        _child(self._upstream, door, upstream, status).observe(seconds)
+
+    def resting(self, upstream: str, *, is_open: bool) -> None:
+        """Whether it is left alone for a while."""
+        self._resting.labels(upstream).set(is_open)
 
     def spent(self, upstream: str, *, input_tokens: int, output_tokens: int, cost_usd: float | None) -> None:
         """What one model call came to."""
-        self._tokens.labels(upstream, "input").inc(input_tokens)
-        self._tokens.labels(upstream, "output").inc(output_tokens)
+        _child(self._tokens, upstream, "input").inc(input_tokens)
+        _child(self._tokens, upstream, "output").inc(output_tokens)
         if cost_usd is not None:
-            self._cost.labels(upstream).inc(cost_usd)
+            _child(self._cost, upstream).inc(cost_usd)
 
     def passed(self, door: str, direction: Direction, *, count: int) -> None:
         """So many bytes."""
-        self._bytes.labels(door, direction).inc(count)
+        _child(self._bytes, door, direction).inc(count)
 
     def opened(self, door: str) -> None:
         """Something long-lived began; `closed` ends it."""
-        self._open.labels(door).inc()
+        _child(self._open, door).inc()
 
     def closed(self, door: str) -> None:
-        self._open.labels(door).dec()
+        _child(self._open, door).dec()
 
     def reloaded(self, result: Literal["applied", "refused"]) -> None:
         self._reloads.labels(result).inc()
@@ -101,6 +110,12 @@ class Metrics:
     def page(self) -> bytes:
         """The text format, version 0.0.4. May ask the store: not for an event loop."""
         return generate_latest(self._registry)
+
+
+@lru_cache(maxsize=1_024)
+def _child(of: _Metric, *labels: str) -> _Metric:
+    """`labels` takes a lock and writes every label anew; there are few of them, and they stay."""
+    return of.labels(*labels)
 
 
 class _AtScrape:

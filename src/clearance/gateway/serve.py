@@ -10,7 +10,6 @@ from collections.abc import Generator
 from datetime import timedelta
 from importlib.metadata import version
 from types import FrameType
-from typing import Any
 
 import uvicorn
 
@@ -20,21 +19,28 @@ from clearance.gateway.connection import Connection
 from clearance.gateway.reload import Load
 from clearance.wiring import Assembly
 
-_DRAIN_SECONDS = 20
-OPTIONS: dict[str, Any] = {
-    "http": Connection,
-    "access_log": False,
-    "log_level": "warning",
-    "server_header": False,
-    "proxy_headers": False,
-    "date_header": False,
-    "timeout_graceful_shutdown": _DRAIN_SECONDS,
-    "timeout_keep_alive": 75,
-}
+_MARGIN_SECONDS = 10  # in which the doors end what did not end by itself
 _NOT_STARTED = 3  # the port is taken, say; uvicorn has said so
 # Net allocations before each generation is collected. Requests leave no cycles behind: at the defaults a full
 # collection held up every connection for 9 ms, one and a half times a second (64 connections, two cores).
 _COLLECT_AFTER = (10_000, 20, 50)
+
+
+def configured(app: Application, settings: Settings) -> uvicorn.Config:
+    """How uvicorn serves it."""
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=Connection,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+        date_header=False,
+        timeout_graceful_shutdown=int(settings.drain_seconds) + _MARGIN_SECONDS,
+        timeout_keep_alive=75,
+    )
 
 
 def create_app(
@@ -57,7 +63,7 @@ def serve(assembly: Assembly, settings: Settings, *, load: Load | None = None) -
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECT_AFTER)
-    server = _Server(uvicorn.Config(app, host=settings.host, port=settings.port, **OPTIONS), app)
+    server = _Server(configured(app, settings), app)
     server.run()
     if not server.started:
         raise SystemExit(_NOT_STARTED)

@@ -268,7 +268,7 @@ class ControlPoint:
 
     def _run_of(self, call: ActionCall, principal: Principal, held: _Held) -> tuple[Run, Draft | None]:
         _judgeable(call)
-        run_id = call.run_id if held[0] is None else held[0].run_id
+        run_id = call.run_id or self.proposal_run(call, principal) if held[0] is None else held[0].run_id
         if run_id:
             return self.runs.get(run_id, agent=principal.agent), None
         return self.runs.draft(agent=principal.agent, goal=call.goal)

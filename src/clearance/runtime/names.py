@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from collections.abc import Callable
 
@@ -27,4 +27,4 @@ def action_of(snapshot_id: str) -> str:
 
 def new_id(kind: str) -> str:
     """`run_019a…` : 12 hex digits of milliseconds since 1970, then 80 random bits."""
-    return f"{kind}_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+    return f"{kind}_{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"

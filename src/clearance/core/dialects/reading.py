@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import Any
 
 from clearance.errors import RequestError
@@ -12,6 +11,8 @@ from clearance.errors import RequestError
 # Every provider writes its members like this. Servers that read JSON regardless of case (Go's do) would take
 # `Model` for `model`, and not the one that was judged.
 _MEMBER = re.compile(r"[a-z0-9_]+")
+_PLAIN: set[str] = set()  # names that were looked at before: most are the same ones
+_MOST_PLAIN, _LONGEST_PLAIN = 1_024, 64
 _MORE_MODELS = ("models", "fallbacks")
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 
@@ -38,21 +39,29 @@ def worded(body: Mapping[str, Any], name: str) -> str:
 
 def counted(body: Mapping[str, Any], *names: str) -> int | None:
     """The greatest of the members that are there; None without any."""
-    found = [body[name] for name in names if body.get(name) is not None]
-    if not all(type(value) is int and value >= 0 for value in found):
-        raise RequestError(f"`{names[0]}` has to be a number of at least 0.", reason="wrong_type")
-    return max(found, default=None)
+    most: int | None = None
+    for name in names:
+        value = body.get(name)
+        if value is None:
+            continue
+        if type(value) is not int or value < 0:
+            raise RequestError(f"`{names[0]}` has to be a number of at least 0.", reason="wrong_type")
+        most = value if most is None else max(most, value)
+    return most
 
 
-@lru_cache(maxsize=1_024)
 def _is_plain(name: str) -> bool:
-    return _MEMBER.fullmatch(name) is not None
+    if _MEMBER.fullmatch(name) is None:
+        return False
+    if len(name) <= _LONGEST_PLAIN and len(_PLAIN) < _MOST_PLAIN:
+        _PLAIN.add(name)
+    return True
 
 
 def plainly_named(objects: Iterable[Mapping[str, Any]]) -> None:
     """Raises RequestError for a member that some server may read as another."""
     for one in objects:
-        for name in one:
+        for name in () if _PLAIN.issuperset(one) else one:
             if not _is_plain(name):
                 message = "A member's name is not written in small letters; servers may read it as another."
                 raise RequestError(message, reason="unknown_field")

@@ -31,10 +31,13 @@ def said_by_caller(call: ActionCall) -> dict[str, Fact]:
         if secret_name(name):
             continue
         said = plain(value)
-        earlier = facts[name].value if name in facts else None
-        if not (is_number(said) and is_number(earlier) and earlier > said):  # type: ignore[operator]
+        if name not in facts or not _is_greater(facts[name].value, said):
             facts[name] = Fact(value=said, source=CALLER)
     return facts
+
+
+def _is_greater(earlier: FactValue, said: FactValue) -> bool:
+    return is_number(said) and is_number(earlier) and earlier > said  # type: ignore[operator]
 
 
 def declared(spec: ToolSpec, arguments: Mapping[str, Any]) -> dict[str, Fact]:
@@ -71,6 +74,11 @@ def is_scalar(value: Any) -> bool:
 
 def plain(value: Any) -> FactValue:
     """The scalar itself; None, for unknown, where it is no number that can be compared and stored."""
+    kind = type(value)
+    if kind is int and -_MAX_INTEGER < value < _MAX_INTEGER:
+        return int(value)
+    if kind is float:
+        return float(value) if math.isfinite(value) else None
     if not is_scalar(value):
         return None
     if isinstance(value, float) and not math.isfinite(value):

@@ -96,6 +96,8 @@ def _documents(source: Any) -> Iterator[_Document]:
 
 def _in_object(fields: Mapping[Any, Any]) -> Iterator[_Document]:
     by_name = {canonical(name[:128]): value for name, value in fields.items() if isinstance(name, str)}
+    if by_name.keys().isdisjoint(_DOCUMENTS):
+        return
     variables: Any = next((by_name[name] for name in _VARIABLES if by_name.get(name)), {})
     operation_name = by_name.get("operation_name")
     for name in _DOCUMENTS:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from clearance.core.model import Fact, Radius, Resource
 from clearance.core.redact.storage import stored
-from clearance.core.redact.text import clean_text
+from clearance.core.redact.text import clean_name, clean_text
 
 MOST_RESOURCES = 64  # a record names this many; `resource_count` among the facts tells the true number
 
@@ -17,9 +17,9 @@ def stored_resources(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
     return tuple(
         Resource(
             kind=resource.kind,
-            name=clean_text(resource.name),
+            name=clean_name(resource.name),
             environment=resource.environment,
-            attributes=stored(resource.attributes),
+            attributes=stored(resource.attributes) if resource.attributes else {},
         )
         for resource in kept
     )
@@ -28,7 +28,7 @@ def stored_resources(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
 def stored_facts(facts: dict[str, Fact]) -> dict[str, Fact]:
     """Numbers as they are; a text, whoever vouches for it, may hold a secret."""
     return {
-        clean_text(name): replace(fact, value=clean_text(fact.value)) if isinstance(fact.value, str) else fact
+        clean_name(name): replace(fact, value=clean_text(fact.value)) if isinstance(fact.value, str) else fact
         for name, fact in facts.items()
     }
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -16,6 +16,9 @@ from clearance.core.redact.text import clean_text, found
 MAX_KEY = 256  # characters
 _NOTE = 64  # characters; the longest note on what was cut
 _ENCODER = msgspec.json.Encoder()
+_KNOWN_KEYS: set[str] = set()  # a memory of `secret_name`, which depends on nothing but the key
+_MOST_KNOWN, _LONGEST_KNOWN = 8_192, 64
+_ONLY_TEXT = frozenset({str})
 
 
 def stored(value: Any, *, max_string: int = 8_192, max_total: int = 65_536) -> Any:
@@ -26,10 +29,11 @@ def stored(value: Any, *, max_string: int = 8_192, max_total: int = 65_536) -> A
     cut says how much it was and its SHA-256 (first 16 hex). Both limits are at least 128.
     """
     try:
-        texts: list[str] = []
-        if _is_bounded(value, max_string, MAX_DEPTH, [max_total], texts):
-            is_short = len(_ENCODER.encode(value)) <= max_total
-            if is_short and not found("\n".join(texts), ("secret",)):
+        plain = _Plain(max_string, max_total)
+        if plain.holds(value):
+            text = "\n".join(plain.texts)
+            is_short = plain.most_bytes(len(text)) <= max_total or len(_ENCODER.encode(value)) <= max_total
+            if is_short and not found(text, ("secret",)):
                 return value
     except UnicodeEncodeError:
         pass  # lone surrogates
@@ -40,34 +44,71 @@ def stored(value: Any, *, max_string: int = 8_192, max_total: int = 65_536) -> A
     return made if len(raw) <= max_total else _note(raw)
 
 
-def _is_bounded(value: Any, max_string: int, depth: int, room: list[int], texts: list[str]) -> bool:
-    """True for plain JSON within the limits, without a secret's name. Gathers what has to be looked into."""
-    kind = type(value)
-    if kind is str:
-        texts.append(value)
-        return len(value) <= max_string
-    if kind is int:
-        return bool(-MAX_INTEGER < value < MAX_INTEGER)
-    if kind is bool or value is None:
+class _Plain:
+    """Looks through one value, level by level: a loop, since it runs over all that is recorded."""
+
+    def __init__(self, max_string: int, max_items: int) -> None:
+        self.texts: list[str] = []  # every key and text: what has to be looked into
+        self._max_string = max_string
+        self._max_items = max_items
+        self._items = 0
+
+    def holds(self, value: Any) -> bool:
+        """True for plain JSON within the limits, without a secret's name."""
+        level: list[Any] = [[value]]
+        for _ in range(MAX_DEPTH + 1):
+            below: list[Any] = []
+            for container in level:
+                self._items += len(container)
+                if self._items > self._max_items or not self._gathers(container, below):
+                    return False
+            if not below:
+                return True
+            level = below
+        return False
+
+    def most_bytes(self, characters: int) -> int:
+        """An upper bound of the JSON: six bytes for a character of a text, 32 for all else of an item."""
+        return 6 * characters + 32 * self._items
+
+    def _gathers(self, container: Any, below: list[Any]) -> bool:
+        """Its texts, and the containers in it for the next level."""
+        items, texts = container, self.texts
+        if type(container) is dict:
+            if not (_has_known_keys(container) or all(map(_may_be_key, container, container.values()))):
+                return False
+            texts += container
+            items = container.values()
+        for item in items:
+            kind = type(item)
+            if kind is str:
+                if len(item) > self._max_string:
+                    return False
+                texts.append(item)
+            elif kind is dict or kind is list:
+                below.append(item)
+            elif not (kind is bool or item is None or _is_number(item, kind)):
+                return False
         return True
-    if kind is float:
-        return math.isfinite(value)
-    if (kind is not dict and kind is not list) or depth == 0:
+
+
+def _has_known_keys(container: dict[Any, Any]) -> bool:
+    """True where each was looked at before and is the name of no secret: most are the same ones."""
+    return _KNOWN_KEYS.issuperset(container) and _ONLY_TEXT.issuperset(map(type, container))
+
+
+def _may_be_key(key: Any, item: Any) -> bool:
+    if type(key) is not str or len(key) > MAX_KEY:
         return False
-    room[0] -= len(value)
-    if room[0] < 0:
-        return False
-    if kind is list:
-        return all(_is_bounded(item, max_string, depth - 1, room, texts) for item in value)
-    for key, item in value.items():
-        if type(key) is not str or len(key) > MAX_KEY:
-            return False
-        if (name := secret_name(key)) and not (type(item) is str and item == f"[redacted:{name}]"):
-            return False
-        texts.append(key)
-        if not _is_bounded(item, max_string, depth - 1, room, texts):
-            return False
-    return True
+    name = secret_name(key)
+    if not name and len(key) <= _LONGEST_KNOWN and len(_KNOWN_KEYS) < _MOST_KNOWN:
+        _KNOWN_KEYS.add(key)
+    return not name or (type(item) is str and item == f"[redacted:{name}]")
+
+
+def _is_number(item: Any, kind: type) -> bool:
+    """One that every reader of JSON takes."""
+    return (kind is int and -MAX_INTEGER < item < MAX_INTEGER) or (kind is float and isfinite(item))
 
 
 class _Copy:

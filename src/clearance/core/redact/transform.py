@@ -93,27 +93,43 @@ def _without(value: Any, steps: tuple[str, ...], here: tuple[str, ...], changed:
 
 def _may_hold(value: Any, names: tuple[str, ...]) -> bool:
     """False only where no text of a plain value holds anything. One search for all of them: they are many."""
+    texts = _texts_of(value)
+    return texts is None or found("\n".join(texts), names)
+
+
+def _texts_of(value: Any) -> list[str] | None:
+    """Every text, key and number of JSON; None for anything else. A loop, level by level: it is often run."""
     texts: list[str] = []
-    return not _gathered(value, texts, MAX_DEPTH) or found("\n".join(texts), names)
+    level: list[Any] = [[value]]
+    for _ in range(MAX_DEPTH + 1):
+        below: list[Any] = []
+        for container in level:
+            if not _gathered(container, texts, below):
+                return None
+        if not below:
+            return texts
+        level = below
+    return None
 
 
-def _gathered(value: Any, texts: list[str], depth: int) -> bool:
-    """Every text, key and number of JSON; False for anything else."""
-    kind = type(value)
-    if kind is str:
-        texts.append(value)
-        return True
-    if kind is int or kind is float:
-        texts.append(str(value) if abs(value) < MAX_INTEGER else "")
-        return True
-    if kind is list and depth:
-        return all(_gathered(item, texts, depth - 1) for item in value)
-    if kind is dict and depth:
-        return all(
-            type(key) is str and _gathered(key, texts, 0) and _gathered(item, texts, depth - 1)
-            for key, item in value.items()
-        )
-    return value is None or kind is bool
+def _gathered(container: Any, texts: list[str], below: list[Any]) -> bool:
+    items = container
+    if type(container) is dict:
+        if not all(type(key) is str for key in container):
+            return False
+        texts += container
+        items = container.values()
+    for item in items:
+        kind = type(item)
+        if kind is str:
+            texts.append(item)
+        elif kind is dict or kind is list:
+            below.append(item)
+        elif kind is int or kind is float:
+            texts.append(str(item) if abs(item) < MAX_INTEGER else "")
+        elif kind is not bool and item is not None:
+            return False
+    return True
 
 
 class _Scrub:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from clearance.core.model import ActionCall, CheckResult, Judged, OutcomeReport, OutcomeStatus
 from clearance.errors import ClearanceError, RequestError
 from clearance.gateway.egress_proxy.asking import Asker
 from clearance.gateway.egress_proxy.watch import Watch
+from clearance.gateway.ending import StoppingError
 from clearance.gateway.passage import Passage
 from clearance.gateway.upstream import UpstreamError
 
@@ -81,12 +83,14 @@ class Carrying:
         if not result.allowed:
             raise RefusedError(result)
         measured = Measured(result.action_id)
-        with self._watch.during(call, asker.principal) as running:
+        with self._counted(measured), self._watch.during(call, asker.principal) as running:
             try:
                 await act(result, measured)
             except asyncio.CancelledError:
                 measured.error = running.stopped or "The server stopped."
                 await self.tell(measured)
+                if self._watch.is_over and not measured.has_begun and running.task.uncancel() == 0:
+                    raise StoppingError from None
                 raise
             except Exception as error:
                 measured.error = _kind_of(error)
@@ -96,12 +100,21 @@ class Carrying:
                 raise
             await self.tell(measured)
 
+    @contextmanager
+    def _counted(self, measured: Measured) -> Iterator[None]:
+        metrics = self.passage.metrics
+        metrics.opened(DOOR)
+        try:
+            yield
+        finally:
+            metrics.closed(DOOR)
+            metrics.passed(DOOR, "sent", count=measured.sent)
+            metrics.passed(DOOR, "received", count=measured.received)
+
     async def tell(self, measured: Measured) -> None:
         """Before the agent sees the end of it; whoever comes second has nothing to add."""
         if not measured.told:
             measured.told = True
-            self.passage.metrics.passed(DOOR, "sent", count=measured.sent)
-            self.passage.metrics.passed(DOOR, "received", count=measured.received)
             await self.passage.told(measured.action_id, measured.report(), judged=measured.judged)
 
 

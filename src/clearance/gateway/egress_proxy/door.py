@@ -22,6 +22,7 @@ from clearance.wiring import MEMORY
 
 _MOST_CONNECTIONS = 8_192
 _BACKLOG = 1_024
+_LAST_SECONDS = 3.0  # to record what was cut off, and to tell its client
 _STRANGER_SECONDS = 30.0  # for whoever has not proven who it is
 
 
@@ -117,15 +118,23 @@ class EgressProxy:
 
     async def drain(self) -> None:
         """No new connection, and no new request on an old one."""
+        self._take_nothing_new()
+        while self._conversations:
+            await asyncio.wait(self._conversations.values())
+
+    def _take_nothing_new(self) -> None:
         self._is_draining = True
         self._hush()
         self._let_end()
 
     async def close(self) -> None:
         """What still goes on ends here, and is told so."""
-        await self.drain()
+        self._take_nothing_new()
         self._watching.cancel()
+        self._watch.stop_all()
         tasks = tuple(self._conversations.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=_LAST_SECONDS)
         for task in tasks:
             task.cancel()
         await asyncio.gather(self._watching, *tasks, return_exceptions=True)

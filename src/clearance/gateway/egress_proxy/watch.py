@@ -13,6 +13,7 @@ from clearance.runtime.control_point import ControlPoint
 
 _EVERY_SECONDS = 1.0
 _BLIND_SECONDS = 5  # the brake cannot be read for so long: nothing cleared goes on
+_STOPPED = "The server stopped."
 _LOG = logging.getLogger("clearance")
 
 
@@ -42,6 +43,7 @@ class Watch:
         self._tend = tend
         self._running: set[Running] = set()
         self._blind = 0
+        self.is_over = False
 
     @contextmanager
     def during(self, call: ActionCall, principal: Principal) -> Iterator[Running]:
@@ -50,10 +52,18 @@ class Watch:
         assert task is not None
         running = Running(call, principal, task)
         self._running.add(running)
+        if self.is_over:
+            running.stop(_STOPPED)
         try:
             yield running
         finally:
             self._running.discard(running)
+
+    def stop_all(self) -> None:
+        """What is carried out, and whatever begins from now on: the server stops."""
+        self.is_over = True
+        for each in self._running:
+            each.stop(_STOPPED)
 
     async def run(self) -> None:
         """Until it is cancelled."""

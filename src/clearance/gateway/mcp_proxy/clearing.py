@@ -50,12 +50,19 @@ class Clearing:
         self._principal = principal
         self._hints = hints
 
-    async def run(self, params: dict[str, Any]) -> Run:
-        """The run that a message belongs to. Raises what `Passage.join` does."""
+    async def run(self, params: dict[str, Any], call: ActionCall | None = None) -> Run:
+        """The run that a message belongs to: where none is named, that of the model that asked for the call.
+
+        Raises what `Passage.join` does.
+        """
         traceparent = mcp.meta_of(params).get("traceparent")
         hints = self._hints
         if not hints.traceparent and isinstance(traceparent, str):
             hints = replace(hints, traceparent=traceparent)
+        if call is not None and not (hints.run_id or hints.traceparent):
+            proposed = self._passage.point.proposal_run(call, self._principal)
+            if proposed:
+                return await self._passage.join(self._principal, Hints(run_id=proposed))
         run = await self._passage.join(self._principal, hints)
         for key in hints.keys:
             self._passage.joining.remember(run, key)

@@ -10,6 +10,7 @@ from typing import Final
 from clearance.core.dialects import mcp
 from clearance.core.dialects.mcp_headers import SESSION
 from clearance.errors import NotFoundError, RequestError
+from clearance.gateway.ending import Ending, StoppingError
 from clearance.gateway.mcp_proxy import events
 from clearance.gateway.mcp_proxy.asked import Answer, Asked
 from clearance.gateway.mcp_proxy.guarded import GuardedServer
@@ -21,15 +22,19 @@ from clearance.runtime.recent import Recent
 _SESSIONS_KEPT: Final = 16_384
 _FAILED: Final = "mcp_server_failed"
 _NO_SESSION: Final = "This MCP session is not known here; begin a new one with `initialize`."
+_TOO_LATE: Final = "mcp_server_late"
+_STOPPING: Final = "shutting_down"
+_STOPPED: Final = "Clearance stopped before the MCP server answered; whether it did anything is not known."
 _LATE: Final = "The MCP server did not answer in time; whether it did anything is not known."
 
 
 class Conversations:
     """Belongs to one event loop. A session is its agent's: to another it does not exist."""
 
-    def __init__(self, server: GuardedServer, link: Link) -> None:
+    def __init__(self, server: GuardedServer, link: Link, ending: Ending) -> None:
         self.server = server
         self.link = link
+        self._ending = ending
         self._sessions: Recent[McpSession] = Recent(_SESSIONS_KEPT)
 
     async def post(self, asked: Asked) -> None:
@@ -70,7 +75,8 @@ class Conversations:
         gone = asyncio.ensure_future(asked.left())
         work = asyncio.ensure_future(self._streamed(exchange, session, asked, answer))
         try:
-            await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
+            with suppress(StoppingError), self._ending.may_end(at_once=True):
+                await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in (work, gone):
                 task.cancel()
@@ -110,16 +116,19 @@ class Conversations:
             return await _finish(answer, outgoing[0].message)
         exchange: Exchange | None = None
         try:
-            async with asyncio.timeout(self.server.settings.timeout_seconds) as patience:
-                exchange = await self.link.send(outgoing[0].message, asked.headers)
-                if asked.listens:
-                    patience.reschedule(None)
-                await self._answered(exchange, session, asked, answer, patience)
-        except TimeoutError:
+            with self._ending.may_end(at_once=asked.listens):
+                async with asyncio.timeout(self.server.settings.timeout_seconds) as patience:
+                    exchange = await self.link.send(outgoing[0].message, asked.headers)
+                    if asked.listens:
+                        patience.reschedule(None)
+                    await self._answered(exchange, session, asked, answer, patience)
+        except (TimeoutError, StoppingError) as error:
             if exchange is not None:
                 await exchange.aclose()
             await self._cancel(asked)
-            await self._broken(session, asked, answer, "mcp_server_late", _LATE)
+            is_late = isinstance(error, TimeoutError)
+            code, why = (_TOO_LATE, _LATE) if is_late else (_STOPPING, _STOPPED)
+            await self._broken(session, asked, answer, code, why)
         except UpstreamError as error:
             await self._broken(session, asked, answer, _FAILED, str(error), was_sent=error.sent)
         except Exception:

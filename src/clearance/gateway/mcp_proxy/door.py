@@ -15,6 +15,7 @@ from clearance.core.dialects.mcp_headers import SESSION, VERSION, routing_header
 from clearance.errors import AuthenticationError, ClearanceError, ForbiddenError, NotFoundError, RequestError
 from clearance.gateway import body
 from clearance.gateway.doors import RUN_ID, Receive, Scope, Send
+from clearance.gateway.ending import Ending, StoppingError
 from clearance.gateway.mcp_proxy import answers
 from clearance.gateway.mcp_proxy.answers import Refusal, refusal_for
 from clearance.gateway.mcp_proxy.asked import LAST_EVENT, Answer, Asked
@@ -23,6 +24,7 @@ from clearance.gateway.mcp_proxy.conversations import Conversations
 from clearance.gateway.mcp_proxy.guarded import GuardedServer
 from clearance.gateway.mcp_proxy.http_link import HttpLink
 from clearance.gateway.mcp_proxy.link import Link
+from clearance.gateway.mcp_proxy.measured_link import MeasuredLink
 from clearance.gateway.mcp_proxy.together import Together
 from clearance.gateway.passage import Passage
 from clearance.gateway.presented import presented
@@ -47,7 +49,7 @@ class McpDoor:
         self._servers: dict[str, Conversations] = {}
         self._together = Together(self._servers)
         self._client: UpstreamClient | None = None
-        self._is_draining = False
+        self._ending = Ending()
 
     async def start(self) -> None:
         self._client = UpstreamClient(timeout_seconds=3600.0)
@@ -68,11 +70,14 @@ class McpDoor:
             self._open(name)
 
     async def drain(self) -> None:
-        self._is_draining = True
+        """Who waits for a person is told to come back; what is with a server goes on."""
         for one in self._servers.values():
             one.server.watch.is_closing = True
+        await self._ending.drain()
 
     async def close(self) -> None:
+        """What servers were asked is answered with an error; then they are let go."""
+        await self._ending.close()
         for task in self._leaving:
             task.cancel()
         await asyncio.gather(*self._leaving, return_exceptions=True)
@@ -85,7 +90,9 @@ class McpDoor:
         assert self._client is not None
         settings = self._settings.servers[name]
         link: Link = HttpLink(self._client, settings) if settings.url else ChildLink(name, settings)
-        self._servers[name] = Conversations(GuardedServer(self._passage, name, settings), link)
+        measured = MeasuredLink(link, name, self._passage.metrics)
+        server = GuardedServer(self._passage, name, settings)
+        self._servers[name] = Conversations(server, measured, self._ending)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Every failure is a JSON-RPC error, with the status that goes with it."""
@@ -98,7 +105,11 @@ class McpDoor:
             await send(message)
 
         try:
-            await self._serve(scope, receive, watched)
+            with self._ending.answering():
+                await self._serve(scope, receive, watched)
+        except StoppingError as error:
+            refusal = Refusal(error.reason, str(error))
+            await answer.body(503, answers.error(None, refusal), (b"retry-after", b"1"))
         except AuthenticationError as error:
             await answer.body(401, answers.error(None, refusal_for(error)), _CHALLENGE)
         except ClearanceError as error:
@@ -111,9 +122,6 @@ class McpDoor:
                 await answer.body(500, answers.inner_error(None))
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._is_draining:
-            refusal = Refusal("shutting_down", "This server is about to stop; try again.")
-            return await Answer(send).body(503, answers.error(None, refusal), (b"retry-after", b"1"))
         self._check_origin(scope)
         conversations = self._conversations(scope["path"])
         method = scope["method"]

@@ -175,7 +175,7 @@ class McpSession:
     async def _cleared(self, one: _Open, call: ActionCall, raw: bytes, tell: Tell | None) -> bytes | Refusal:
         """What to send to the server, or why not."""
         request = one.request
-        run = await self._clearing.run(request.params)
+        run = await self._clearing.run(request.params, call)
         call = self._clearing.in_run(call, run, request.params)
         if request.method == TOOL_CALL and (objection := self._server.objection(request.params["name"])):
             await self._server.passage.note(run, f"{call.action}: {objection.code}; the call was not sent")

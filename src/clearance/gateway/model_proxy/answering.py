@@ -16,7 +16,7 @@ from clearance.core.streams.scrub import Scrub
 from clearance.gateway.body import decode
 from clearance.gateway.model_proxy.call import Call, Parts, close
 from clearance.gateway.model_proxy.outcome import Said, recorded
-from clearance.gateway.model_proxy.proposals import DOOR, Proposal
+from clearance.gateway.model_proxy.proposals import Proposal
 from clearance.gateway.model_proxy.refusal import WithheldError
 
 _ENCODER = msgspec.json.Encoder()
@@ -75,10 +75,9 @@ async def _judged_texts(
     return judged, bool(judged.redacted)
 
 
-def _count(parts: Parts, call: Call, said: Said, measured: Mapping[str, float]) -> None:
-    metrics, usage = parts.passage.metrics, said.answer.usage
-    metrics.answered(DOOR, said.upstream, status="200", seconds=call.timing.seconds)
-    metrics.spent(
+def _count(parts: Parts, said: Said, measured: Mapping[str, float]) -> None:
+    usage = said.answer.usage
+    parts.passage.metrics.spent(
         said.upstream,
         input_tokens=usage.input_tokens or 0,
         output_tokens=usage.output_tokens or 0,
@@ -122,7 +121,7 @@ async def record(parts: Parts, call: Call, said: Said, judged: Judged | None) ->
     result = recorded(said, call.timing, measured.get("cost_usd"))
     report = OutcomeReport(status=OutcomeStatus.SUCCEEDED, result=result)
     await close(parts, call, report, measured=measured, judged=judged)
-    _count(parts, call, said, measured)
+    _count(parts, said, measured)
     for mark in said.conversation:
         parts.conversations.remember(call.run, mark, said.messages)
     if said.answer.id:

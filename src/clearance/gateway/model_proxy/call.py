@@ -8,6 +8,7 @@ from typing import Any
 
 from clearance.config.models import ModelSettings
 from clearance.core.model import CheckResult, Judged, OutcomeReport
+from clearance.gateway.ending import Ending
 from clearance.gateway.model_proxy.arriving import Arrived
 from clearance.gateway.model_proxy.conversation import Conversations
 from clearance.gateway.model_proxy.outcome import Timing
@@ -32,6 +33,7 @@ class Parts:
     prices: Prices
     proposals: Proposals
     conversations: Conversations
+    ending: Ending
 
 
 @dataclass(slots=True)

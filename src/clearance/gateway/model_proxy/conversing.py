@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -15,7 +16,7 @@ from clearance.gateway.doors import Receive, Scope, Send
 from clearance.gateway.model_proxy.answering import answer_of, passed_on
 from clearance.gateway.model_proxy.arriving import Arrived, arrived, run_of
 from clearance.gateway.model_proxy.call import Call, Parts, close
-from clearance.gateway.model_proxy.departure import ClientGone, while_here
+from clearance.gateway.model_proxy.departure import ClientGone, WhileHere
 from clearance.gateway.model_proxy.headers import to_client, to_upstream, value_of
 from clearance.gateway.model_proxy.places import Place, Work
 from clearance.gateway.model_proxy.prices import NOTHING, Prices
@@ -41,8 +42,9 @@ async def converse(parts: Parts, place: Place, scope: Scope, receive: Receive, s
         body=_body(call, way.model),
     )
     try:
-        async with while_here(receive):
-            upstream, response = await parts.upstreams.call(way.upstreams, make)
+        async with WhileHere(receive):
+            with parts.ending.may_end():
+                upstream, response = await parts.upstreams.call(way.upstreams, make)
             await _answered(parts, call, upstream, response, send)
     except ClientGone:
         if not call.is_closed:
@@ -50,6 +52,10 @@ async def converse(parts: Parts, place: Place, scope: Scope, receive: Receive, s
         raise
     except UpstreamError as error:
         await _ended(parts, call, f"{error.reason}: {error}", {} if error.sent else NOTHING)
+        raise
+    except asyncio.CancelledError:  # the server stops, and its client reads no more
+        if not call.is_closed:
+            await _ended(parts, call, "shutting_down: nobody read the answer", {})
         raise
 
 
@@ -142,7 +148,8 @@ async def _answered(parts: Parts, call: Call, upstream: str, response: Response,
     if kind.startswith("text/event-stream") and call.asked.place.work is Work.CONVERSE:
         await Streaming(parts, call, upstream, send).run(response)
         return
-    raw = await response.read(parts.settings.most_body_bytes)
+    with parts.ending.may_end():
+        raw = await response.read(parts.settings.most_body_bytes)
     call.timing.first_piece()
     try:
         make = answer_of if call.asked.place.work is Work.CONVERSE else passed_on

@@ -1,38 +1,47 @@
-"""A client that goes away while it is waited for: noticed at once, so that the provider stops too."""
+"""A client that goes away while it is waited for: noticed soon, so that the provider stops too."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 from clearance.gateway.doors import Receive
+
+_SOON_SECONDS = 0.02  # an answer that is quicker is there before anybody need look whether its client is
 
 
 class ClientGone(Exception):  # noqa: N818 - nobody's mistake
     """There is nobody to answer any more."""
 
 
-@asynccontextmanager
-async def while_here(receive: Receive) -> AsyncIterator[None]:
+class WhileHere:
     """Raises ClientGone out of whatever the block waits for. The request's body has to be read before."""
-    block = asyncio.current_task()
-    assert block is not None
-    gone = False
 
-    async def watch() -> None:
-        nonlocal gone
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        gone = True
-        block.cancel()
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._gone = False
+        self._watching: asyncio.Task[None] | None = None
 
-    watching = asyncio.create_task(watch())
-    try:
-        yield
-    except asyncio.CancelledError:
-        if gone and block.uncancel() == 0:
+    async def __aenter__(self) -> None:
+        block = asyncio.current_task()
+        assert block is not None
+        self._block = block
+        self._timer = asyncio.get_running_loop().call_later(_SOON_SECONDS, self._begin)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
+        if isinstance(error, asyncio.CancelledError) and self._gone and self._block.uncancel() == 0:
             raise ClientGone from None
-        raise
-    finally:
-        watching.cancel()
+
+    def _begin(self) -> None:
+        self._watching = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
+        self._block.cancel()

@@ -24,7 +24,7 @@ from clearance.errors import RequestError
 from clearance.gateway.body import decode
 from clearance.gateway.doors import Receive, Scope, Send
 from clearance.gateway.model_proxy.call import Parts
-from clearance.gateway.model_proxy.departure import while_here
+from clearance.gateway.model_proxy.departure import WhileHere
 from clearance.gateway.model_proxy.headers import to_upstream
 from clearance.gateway.model_proxy.places import Place, Work
 from clearance.gateway.model_proxy.proposals import DOOR, HONOURS
@@ -53,7 +53,7 @@ async def list_models(parts: Parts, place: Place, scope: Scope, receive: Receive
     if not check.allowed:
         raise NotClearedError(check)
     try:
-        async with while_here(receive):
+        async with WhileHere(receive):
             body = await (_one if place.work is Work.MODEL else _all)(parts, place, scope, caller.principal)
     except BaseException:
         report = OutcomeReport(status=OutcomeStatus.FAILED, error="no list came")

@@ -10,6 +10,7 @@ from clearance.core.dialects.answer import Usage
 
 _BYTES_PER_TOKEN = 3  # no tokenizer in use makes more tokens of text than one for every three bytes of JSON
 _MILLION = 1_000_000
+_MOST_MODELS = 1_024  # whose names a client may make up
 NOTHING = {"input_tokens": 0.0, "output_tokens": 0.0, "total_tokens": 0.0, "cost_usd": 0.0}
 
 
@@ -18,6 +19,7 @@ class Prices:
 
     def __init__(self, settings: ModelSettings) -> None:
         self._prices: Mapping[str, Price] = settings.prices
+        self._found: dict[str, Price | None] = {}  # by model: what the globs say of it
         self._reserve = settings.reserve_output_tokens
 
     def reserved(
@@ -47,10 +49,18 @@ class Prices:
         return found if cost is None else {**found, "cost_usd": cost}
 
     def _cost(self, model: str, *, given: int, made: int, cached: int = 0) -> float | None:
-        price = next((price for glob, price in self._prices.items() if fnmatchcase(model, glob)), None)
+        price = self._price(model)
         if price is None:
             return None
         cached = min(cached, given)
         cheaper = price.input if price.cached_input is None else price.cached_input
         dollars = (given - cached) * price.input + cached * cheaper + made * price.output
         return round(dollars / _MILLION, 9)
+
+    def _price(self, model: str) -> Price | None:
+        if model not in self._found:
+            if len(self._found) >= _MOST_MODELS:
+                self._found.clear()
+            fits = (price for glob, price in self._prices.items() if fnmatchcase(model, glob))
+            self._found[model] = next(fits, None)
+        return self._found[model]

@@ -69,7 +69,12 @@ class Streaming:
 
     async def _flow(self, response: Response) -> None:
         try:
-            async for chunk in response:
+            pieces = aiter(response)
+            while True:
+                with self._parts.ending.may_end():
+                    chunk = await anext(pieces, None)
+                if chunk is None:
+                    break
                 self._call.timing.first_piece()
                 await self._play(self._guard.feed(chunk))
                 if self._call.is_closed:

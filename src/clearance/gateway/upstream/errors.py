@@ -11,6 +11,7 @@ _STATUS = {
     "upstream_timeout": HTTPStatus.GATEWAY_TIMEOUT,
     "upstream_resting": HTTPStatus.SERVICE_UNAVAILABLE,
     "upstream_too_busy": HTTPStatus.SERVICE_UNAVAILABLE,
+    "shutting_down": HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 

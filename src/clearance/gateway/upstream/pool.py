@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from time import perf_counter
+
+from msgspec import Struct
 
 from clearance.config.models import Upstream
 from clearance.gateway.upstream.breaker import Breaker
@@ -24,13 +27,29 @@ _RESTING = "What serves this has failed too often just now; it is asked again in
 Make = Callable[[str, Upstream], tuple[Origin, OutRequest]]
 
 
+class Attempt(Struct, frozen=True):
+    """One upstream, asked once. `status` is that of its answer's head, or the code of what went wrong."""
+
+    upstream: str
+    status: str
+    seconds: float
+    rests: bool  # after it: its breaker is open
+
+
+Tell = Callable[[Attempt], None]
+
+
+def _nobody(_: Attempt) -> None: ...
+
+
 class _Line:
     """One upstream and what it takes to ask it. `attempts` and `failures` are counted since the start."""
 
-    __slots__ = ("attempts", "breaker", "client", "failures", "settings")
+    __slots__ = ("attempts", "breaker", "client", "failures", "settings", "tell")
 
-    def __init__(self, settings: Upstream) -> None:
+    def __init__(self, settings: Upstream, tell: Tell) -> None:
         self.settings = settings
+        self.tell = tell
         self.attempts = self.failures = 0
         self.breaker = Breaker(open_after=settings.open_after_failures, open_seconds=settings.open_seconds)
         self.client = UpstreamClient(
@@ -44,6 +63,7 @@ class _Line:
     async def ask(self, make: Make, name: str) -> Response:
         """Once. The breaker hears what becomes of it; too many calls of our own are not its fault."""
         self.attempts += 1
+        began = perf_counter()
         try:
             response = await self.client.send(*make(name, self.settings))
         except UpstreamError as error:
@@ -51,6 +71,7 @@ class _Line:
                 self.breaker.gave_up()
             else:
                 self._failed()
+            self.tell(Attempt(name, error.reason, perf_counter() - began, self.breaker.is_open))
             raise
         except BaseException:
             self.breaker.gave_up()
@@ -59,6 +80,7 @@ class _Line:
             self._failed()
         else:
             self.breaker.succeeded()
+        self.tell(Attempt(name, str(response.status), perf_counter() - began, self.breaker.is_open))
         return response
 
     def _failed(self) -> None:
@@ -106,10 +128,13 @@ class _Turns:
 
 
 class Upstreams:
-    """Belongs to one event loop. A call goes round its upstreams; each is asked `attempts` times at most."""
+    """Belongs to one event loop. A call goes round its upstreams; each is asked `attempts` times at most.
 
-    def __init__(self, settings: Mapping[str, Upstream]) -> None:
-        self._lines = {name: _Line(each) for name, each in settings.items()}
+    `tell` hears of every attempt.
+    """
+
+    def __init__(self, settings: Mapping[str, Upstream], tell: Tell = _nobody) -> None:
+        self._lines = {name: _Line(each, tell) for name, each in settings.items()}
 
     async def call(self, names: Sequence[str], make: Make) -> tuple[str, Response]:
         """The first answer that is not to be asked for again, or the last one; and whose it is.

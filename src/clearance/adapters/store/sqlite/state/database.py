@@ -19,9 +19,9 @@ from clearance.adapters.store.sqlite.files import connect
 from clearance.adapters.store.sqlite.rows import Row
 from clearance.errors import ConflictError, StoreError
 
-# One look serves what one decision asks in a row: registry, policies, brake, holds. What is asked after the
-# decision is durable, the brake above all, looks again: no write of anybody's is as quick as this.
-_LOOK_SECONDS: Final = 0.000_1
+# One look serves what one decision asks in a row: key, registry, policies, brake, holds. Whoever changes
+# something in another process hears of it later than this: the change is recorded, too, and answered.
+_LOOK_SECONDS: Final = 0.000_25
 _READERS_KEPT: Final = 4  # idle ones; more threads than that open one for each read
 
 
