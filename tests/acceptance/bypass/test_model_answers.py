@@ -218,3 +218,46 @@ def test_an_answer_that_claims_to_be_something_else_is_judged_or_not_shown(
         for stream in (False, True):
             scene.model.say(Turn(raw=answer, headers=headers))
             assert PLANTED not in scene.post(path, {**ASKING[path], "stream": stream}).text
+
+
+IBAN = "DE89370400440532013000"
+REPEATED: dict[str, tuple[str, bytes]] = {
+    "probabilities": (
+        CHAT,
+        chat({"content": f"Pay {IBAN}."}, logprobs={"content": [{"token": IBAN, "logprob": -0.1}]}),
+    ),
+    "probabilities of a part": (
+        RESPONSES,
+        response(
+            {
+                "type": "message",
+                "content": [{"type": "output_text", "text": f"Pay {IBAN}.", "logprobs": [{"token": IBAN}]}],
+            }
+        ),
+    ),
+    "speech": (CHAT, chat({"audio": {"data": IBAN, "transcript": f"Pay {IBAN}."}})),
+    "reasoning": (CHAT, chat({"reasoning": IBAN, "reasoning_content": IBAN})),
+    "details of reasoning": (CHAT, chat({"reasoning_details": [{"text": IBAN}]})),
+    "an annotation": (CHAT, chat({"annotations": [{"url_citation": {"title": IBAN}}]})),
+    "what a provider's tool gave": (RESPONSES, response({"type": "mcp_call", "id": "a", "output": IBAN})),
+    "code that ran": (RESPONSES, response({"type": "code_interpreter_call", "code": IBAN})),
+    "instructions": (RESPONSES, response(instructions=IBAN)),
+    "thinking": (MESSAGES, message({"type": "thinking", "thinking": IBAN, "signature": "x"})),
+    "a tool's result": (MESSAGES, message({"type": "web_search_tool_result", "content": [{"title": IBAN}]})),
+    "a citation": (MESSAGES, message({"type": "text", "text": "a", "citations": [{"cited_text": IBAN}]})),
+}
+
+
+@pytest.mark.parametrize("name", REPEATED)
+def test_what_a_policy_takes_out_is_repeated_nowhere_in_the_answer(scene: Scene, name: str) -> None:
+    path, answer = REPEATED[name]
+    rule = {"name": "ibans", "rule": "redact", "at": "post_model_call", "redact": {"patterns": ["iban"]}}
+    with scene.server.http(admin=True) as admin:
+        assert admin.post("/v1/policies", json=rule).status_code == 201
+        try:
+            scene.model.say(Turn(raw=answer))
+            got = scene.post(path, ASKING[path])
+        finally:
+            admin.delete("/v1/policies/ibans")
+    assert IBAN not in got.text, got.text
+    assert got.status_code == (502 if name == "speech" else 200), got.text

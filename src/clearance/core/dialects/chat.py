@@ -171,7 +171,7 @@ def _take_out(choice: dict[str, Any], message: dict[str, Any], kept: list[Any], 
 
 
 def slots(body: dict[str, Any]) -> list[Slot]:
-    """Every text of an answer that a person or the agent reads."""
+    """Every text of an answer that a person or the agent reads. Raises RequestError for speech."""
     found: list[Slot] = []
     for choice in body["choices"]:
         message = choice["message"]
@@ -181,6 +181,14 @@ def slots(body: dict[str, Any]) -> list[Slot]:
         for part in message["content"] if isinstance(message.get("content"), list) else ():
             if type(part) is dict and isinstance(part.get("text"), str):
                 found.append((part, "text"))
-        if type(audio := message.get("audio")) is dict and isinstance(audio.get("transcript"), str):
-            found.append((audio, "transcript"))
+        if type(audio := message.get("audio")) is dict:
+            found += _heard(audio)
     return found
+
+
+def _heard(audio: dict[str, Any]) -> list[Slot]:
+    if audio.get("data"):
+        raise RequestError(
+            "Speech cannot be judged while a policy looks at what is said.", reason="wrong_type"
+        )
+    return [(audio, "transcript")] if isinstance(audio.get("transcript"), str) else []

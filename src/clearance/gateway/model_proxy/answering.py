@@ -9,6 +9,7 @@ import msgspec
 
 from clearance.core.dialects.answer import Answer
 from clearance.core.dialects.ruling import Allowed, AllowedWith, Ruling
+from clearance.core.dialects.slots import forget_probabilities
 from clearance.core.dialects.turns import spoken
 from clearance.core.dialects.wire import FORMS, WireForm
 from clearance.core.model import Judged, OutcomeReport, OutcomeStatus
@@ -20,6 +21,8 @@ from clearance.gateway.model_proxy.proposals import Proposal
 from clearance.gateway.model_proxy.refusal import WithheldError
 
 _ENCODER = msgspec.json.Encoder()
+# Members of tool calls, which are decided on their own.
+_CALLS = frozenset({"action", "actions", "function_call", "input", "operation", "tool_calls"})
 
 
 async def answer_of(parts: Parts, call: Call, upstream: str, raw: bytes) -> bytes:
@@ -42,6 +45,8 @@ async def answer_of(parts: Parts, call: Call, upstream: str, raw: bytes) -> byte
     answer = form.read_answer(body) if changed else answer
     for holder, name in form.slots(body) if kept_back.is_active else ():  # no record holds what was put back
         holder[name] = kept_back.restored(holder[name])
+    if changed:
+        forget_probabilities(body)
     await record(parts, call, said_by(call, answer, upstream, proposals), judged)
     return _ENCODER.encode(body) if changed else raw
 
@@ -72,7 +77,11 @@ async def _judged_texts(
         raise WithheldError(judged, call.check.action_id)
     for (holder, name), text in zip(slots, judged.value["texts"], strict=True):
         holder[name] = text
-    return judged, bool(judged.redacted)
+    rest = Scrub(rules.patterns, {}).clean_value(body, skip=_CALLS)  # annotations, what provider's tools gave
+    is_changed = rest is not body
+    if is_changed:
+        body |= rest
+    return judged, is_changed or bool(judged.redacted)
 
 
 def _count(parts: Parts, said: Said, measured: Mapping[str, float]) -> None:
