@@ -64,7 +64,12 @@ CASES: dict[str, Case] = {
     "an operation": Case(
         {**BLOCK, "condition": {"operation": "delete", "tool": TOOL}}, PLAIN, "refusal", "policy_block"
     ),
-    "an expression": Case({**BLOCK, "when": "arguments.text == 'hello'"}, PLAIN, "refusal", "policy_block"),
+    "an expression": Case(
+        {**BLOCK, "condition": {"tool": TOOL}, "when": "arguments.text == 'hello'"},
+        PLAIN,
+        "refusal",
+        "policy_block",
+    ),
     "a budget": Case(
         {
             **BLOCK,
@@ -175,7 +180,7 @@ def by_http(scene: Scene, who: Who, arguments: dict[str, Any]) -> None:
 
 
 def by_model(scene: Scene, who: Who, arguments: dict[str, Any], *, stream: bool = False) -> None:
-    scene.model.say(Turn(tool_calls=[(TOOL, arguments)]))
+    scene.model.say(lambda _: Turn(tool_calls=[(TOOL, arguments)]))
     body = {"model": "scripted-1", "messages": HI, "tools": TOOLS, "stream": stream}
     httpx.post(f"{scene.server.url}{CHAT}", json=body, headers=who.headers, timeout=10)
 
