@@ -69,6 +69,7 @@ async def streamed(doors: House, word: str) -> str:
 
 async def tool(doors: House, word: str, name: str, era: str) -> str:
     async with doors.mcp(name, era=era, seconds=40) as client:
+        await client.list_tools()  # it looks results up there, and would ask a server that is gone
         result = await client.call_tool("sleep", {"seconds": LONG if word == "long" else 2 * SHORT})
         return "".join(part.text for part in result.content)
 

@@ -34,10 +34,10 @@ STORY = [
     ("outcome", "chat_completions", ""),
     ("intent", "messages", "model_proxy"),
     ("outcome", "messages", ""),
-    ("intent", "read_file", "http"),
-    ("outcome", "read_file", ""),
     ("intent", "http_request", "egress_proxy"),
     ("outcome", "http_request", ""),
+    ("intent", "read_file", "http"),
+    ("outcome", "read_file", ""),
 ]
 
 
@@ -66,6 +66,7 @@ def environment(doors: House, way: str, run_id: str) -> dict[str, str]:
         "CLEARANCE_URL": doors.server.url,
         "CLEARANCE_API_KEY": key,
         "CLEARANCE_MCP_URL": f"{base}/mcp",
+        **({} if way == "traceparent" else {"CLEARANCE_RUN_ID": run_id}),
         "HTTP_PROXY": doors.proxy_in(run_id if way != "traceparent" else "-"),
         "NO_PROXY": "127.0.0.1",
         "HEADERS": json.dumps(named.get(way, {})),
@@ -99,7 +100,8 @@ def check(trace: list[dict[str, Any]]) -> None:
     roles = [[one["role"] for one in body["arguments"]["messages"]] for body in asked]
     assert roles == [["user"], ["tool"]], "a call records what is new of its conversation"
     proposal, call = (one for one in trace if one["kind"] == "intent" and one["tool"] == "remote__echo")
-    assert call["body"]["takes_up"] == proposal["action_id"]
+    assert call["body"]["takes_up"]
+    assert call["body"]["parent_id"] == proposal["action_id"]
     assert {one["status"] for one in trace if one["kind"] == "outcome"} == {"succeeded"}
 
 
@@ -113,7 +115,8 @@ def test_whatever_names_the_run_its_trace_is_one_story(doors: House, way: str) -
     found = run_agent(doors, environment(doors, way, run_id))
     assert found.startswith(f"trace_{TRACE_ID}_") if way == "traceparent" else found == run_id
     trace = doors.trace(found)
-    assert story_of(trace) == STORY
+    ends = [("run_ended", "", "")] if way == "traceparent" else []  # elsewhere it is somebody else's to end
+    assert story_of(trace) == [*STORY, *ends]
     check(trace)
     shown = subprocess.run(
         [sys.executable, "-m", "clearance", "trace", found, "--store", str(doors.server.store)],

@@ -36,6 +36,11 @@ async def call_tool(text: str) -> str:
     return "".join(part.text for part in result.content)
 
 
+def named_run(run_id: str) -> str:
+    """None to name where the environment does: then the run is somebody else's to end."""
+    return "" if os.environ.get("CLEARANCE_RUN_ID") else run_id
+
+
 def main() -> None:
     messages: list[Any] = [{"role": "user", "content": GOAL}]
     model = OpenAI(default_headers=HEADERS)
@@ -51,9 +56,9 @@ def main() -> None:
     if HEADERS or "/r/" in str(other.base_url):
         asked: Any = [{"role": "user", "content": "Is that so?"}]
         other.messages.create(model="scripted-2", max_tokens=50, messages=asked)
-    with clearance.Client(run_id=run_id) as client, client.run(run_id=run_id) as run:
-        run.call("read_file", lambda path: "text", {"path": "note.txt"})
     httpx.get(os.environ["PAGE"], headers={k: v for k, v in HEADERS.items() if k == "traceparent"})
+    with clearance.Client() as client, client.run(run_id=named_run(run_id)) as run:
+        run.call("read_file", lambda path: "text", {"path": "note.txt"})
     sys.stdout.write(run_id)
 
 

@@ -37,6 +37,7 @@ _LABEL = 11  # columns for `arguments`, `because` …
 _LEAST = 24  # columns left for a value, however deep the tree
 _ALWAYS_KNOWN = frozenset({"argument_bytes", "resource_count"})  # facts of every action, shown when full
 _LONGEST_NAME = 48  # columns of a tool's name
+_PROXIES = frozenset({"model_proxy", "mcp_proxy", "egress_proxy"})  # the doors that a program may not know of
 _DEEPEST = 8  # levels that are indented; deeper ones stand at this one
 _PLACES = 3  # refusals whose offsets the heading names
 
@@ -153,6 +154,8 @@ def _action(step: Step, pen: _Pen, room: int) -> Iterator[str]:
     first = step.first
     tool = safe(first.tool) if pen.full else cut(safe(first.tool), _LONGEST_NAME)
     verb = safe(first.operation) if first.operation != first.tool else ""
+    if step.body is not None and step.body.door in _PROXIES:
+        verb = f"{verb}  via {step.body.door}".strip()
     resources = step.body.resources if step.body else ()
     places = ", ".join(_place(one) for one in resources if one.kind != "tool")
     room_left = room - columns(f"{mark:<9}  {tool}  {verb}  ")

@@ -42,7 +42,7 @@ from clearance.runtime.memory import Memory
 from clearance.runtime.names import NewId, snapshot_of
 from clearance.runtime.open_actions import CameBy, OpenActions
 from clearance.runtime.policy_book import PolicyBook
-from clearance.runtime.proposals import Proposals
+from clearance.runtime.proposals import PROPOSING, Proposals
 from clearance.runtime.results import Results
 from clearance.runtime.runs import Run, Runs
 from clearance.runtime.standing import Standing
@@ -127,7 +127,7 @@ class ControlPoint:
         held: _Held = (None, None)
         if self._approvals is not None and self._approvals.may_continue(call):
             held = await asyncio.to_thread(self._held, call, principal)
-        run, draft = self._run_of(call, principal, held)
+        run, draft = self._run_of(call, principal, held, door=door)
         if draft is not None:
             await append([draft], Durability.PROCESS)
         asked = self._understood(call, principal, run, held, door=door, already_recorded=already_recorded)
@@ -266,9 +266,14 @@ class ControlPoint:
             return None, None
         return hold, self._approvals.objection(hold, call_hash(call, principal))
 
-    def _run_of(self, call: ActionCall, principal: Principal, held: _Held) -> tuple[Run, Draft | None]:
+    def _run_of(
+        self, call: ActionCall, principal: Principal, held: _Held, *, door: str
+    ) -> tuple[Run, Draft | None]:
+        """Named, or that of the hold it goes on from, or that of the model that asked for it."""
         _judgeable(call)
-        run_id = call.run_id or self.proposal_run(call, principal) if held[0] is None else held[0].run_id
+        run_id = call.run_id if held[0] is None else held[0].run_id
+        if not run_id and door != PROPOSING:
+            run_id = self.proposal_run(call, principal)
         if run_id:
             return self.runs.get(run_id, agent=principal.agent), None
         return self.runs.draft(agent=principal.agent, goal=call.goal)
@@ -278,7 +283,7 @@ class ControlPoint:
     ) -> _Asked:
         """A call as it will be judged, in its run, which is begun where the call names none."""
         held = self._held(call, principal)
-        run, draft = self._run_of(call, principal, held)
+        run, draft = self._run_of(call, principal, held, door=door)
         if draft is not None:
             self.journal.append([draft], durability=Durability.PROCESS)  # the intent's fsync covers it
         return self._understood(call, principal, run, held, door=door, target=target)
