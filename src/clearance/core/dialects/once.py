@@ -18,7 +18,10 @@ def named_once(raw: bytes, value: Any) -> None:
     Which of two members of one name somebody takes cannot be told. Cheap: `raw` is only looked into when it
     has more colons than its value written back, or writes some of them with escapes.
     """
-    if b"\\u003" in raw or raw.count(b":") > _ENCODER.encode(value).count(b":"):
+    written = _ENCODER.encode(value)
+    if written == raw:  # as most clients write it
+        return
+    if b"\\u003" in raw or raw.count(b":") > written.count(b":"):
         json.loads(raw, object_pairs_hook=_once, parse_int=str, parse_float=str)
 
 

@@ -20,6 +20,8 @@ from clearance.core.normalize.reading import strictest
 _DOCUMENTS = ("query", "mutation", "document", "graphql", "graphql_query", "gql")
 _VARIABLES = ("variables", "query_variables")
 _BEGINS = re.compile(r"(?:[\s,\ufeff]|#[^\n]*\n)*(?:\{|(?:query|mutation|subscription|fragment)\b[^{]*\{)")
+# The brace of every document, or what stands for it in JSON or in an address.
+_MAY_HOLD_ONE = re.compile(r"[{%\\]")
 _MUTATES = re.compile(r"\bmutation\b")
 _MOST_DOCUMENTS = 100  # of one batch; with more the call is not read
 _MOST_CHARACTERS = 16_777_216  # of a body; a longer one is not looked into
@@ -40,7 +42,7 @@ class Mutation(Struct, frozen=True, kw_only=True):
 
 def read_mutation(sources: Iterable[Any]) -> Mutation | None:
     """The mutations in arguments, bodies and addresses; None without any, or without the extra `graphql`."""
-    documents = [document for source in sources for document in _documents(source)]
+    documents = [document for source in sources if source is not None for document in _documents(source)]
     texts = [document for document in documents if _MUTATES.search(document.text)]
     if not texts or not is_installed():
         return None
@@ -121,7 +123,7 @@ def _variables(value: Any) -> Mapping[str, Any]:
 
 
 def _in_text(text: str) -> Iterator[_Document]:
-    if len(text) > _MOST_CHARACTERS:
+    if len(text) > _MOST_CHARACTERS or _MAY_HOLD_ONE.search(text) is None:
         return
     try:
         value = msgspec.json.decode(text)

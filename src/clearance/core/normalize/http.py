@@ -52,7 +52,7 @@ def told_by_methods(arguments: Mapping[str, Any], target: Any) -> list[Operation
     methods.extend(_overrides(arguments.get("headers")))
     for name in ("params", "query", *BODY_NAMES):
         fields = arguments.get(name)
-        if isinstance(fields, Mapping) and "_method" in fields:
+        if fields is not None and isinstance(fields, Mapping) and "_method" in fields:
             methods.append(fields["_method"])
     if isinstance(target, str) and "_method=" in target:
         methods.extend(re.findall(r"[?&]_method=([^&#]*)", target))

@@ -28,18 +28,13 @@ def stored(value: Any, *, max_string: int = 8_192, max_total: int = 65_536) -> A
     string is over `max_string` characters, the JSON not over `max_total` bytes and MAX_DEPTH levels; what is
     cut says how much it was and its SHA-256 (first 16 hex). Both limits are at least 128.
     """
-    try:
-        plain = _Plain(max_string, max_total)
-        if plain.holds(value):
-            text = "\n".join(plain.texts)
-            is_short = plain.most_bytes(len(text)) <= max_total or len(_ENCODER.encode(value)) <= max_total
-            if is_short and not found(text, ("secret",)):
-                return value
-    except UnicodeEncodeError:
-        pass  # lone surrogates
-    made = _Copy(max_string, max_total * 2).of(value)
+    plain = _Plain(max_string, max_total)
+    is_clean = plain.holds(value) and not found("\n".join(plain.texts), ("secret",))
+    if is_clean and not plain.is_long and plain.is_within(max_total, value):
+        return value
+    made = _Copy(max_string, max_total * 2, is_clean=is_clean).of(value)
     if len(_ENCODER.encode(made)) > max_total:
-        made = _Copy(max_string, max_total * 3 // 4).of(made)
+        made = _Copy(max_string, max_total * 3 // 4, is_clean=False).of(made)
     raw = _ENCODER.encode(made)
     return made if len(raw) <= max_total else _note(raw)
 
@@ -49,12 +44,13 @@ class _Plain:
 
     def __init__(self, max_string: int, max_items: int) -> None:
         self.texts: list[str] = []  # every key and text: what has to be looked into
+        self.is_long = False  # one of them has to be cut
         self._max_string = max_string
         self._max_items = max_items
         self._items = 0
 
     def holds(self, value: Any) -> bool:
-        """True for plain JSON within the limits, without a secret's name."""
+        """True for plain JSON of bounded depth and number of items, without a secret's name."""
         level: list[Any] = [[value]]
         for _ in range(MAX_DEPTH + 1):
             below: list[Any] = []
@@ -67,9 +63,10 @@ class _Plain:
             level = below
         return False
 
-    def most_bytes(self, characters: int) -> int:
-        """An upper bound of the JSON: six bytes for a character of a text, 32 for all else of an item."""
-        return 6 * characters + 32 * self._items
+    def is_within(self, most: int, value: Any) -> bool:
+        """Of so many bytes of JSON: at most six for a character of a text and 32 for the rest of an item."""
+        bound = 6 * sum(map(len, self.texts)) + 32 * self._items
+        return bound <= most or len(_ENCODER.encode(value)) <= most
 
     def _gathers(self, container: Any, below: list[Any]) -> bool:
         """Its texts, and the containers in it for the next level."""
@@ -82,8 +79,7 @@ class _Plain:
         for item in items:
             kind = type(item)
             if kind is str:
-                if len(item) > self._max_string:
-                    return False
+                self.is_long = self.is_long or len(item) > self._max_string
                 texts.append(item)
             elif kind is dict or kind is list:
                 below.append(item)
@@ -112,9 +108,13 @@ def _is_number(item: Any, kind: type) -> bool:
 
 
 class _Copy:
-    """A JSON copy of any value. `left` is how many bytes of JSON it may still take."""
+    """A JSON copy of any value. `left` is how many bytes of JSON it may still take.
 
-    def __init__(self, max_string: int, left: int) -> None:
+    Of a value that `is_clean` all texts were searched, and hold no secret: only what is cut is scrubbed.
+    """
+
+    def __init__(self, max_string: int, left: int, *, is_clean: bool) -> None:
+        self._is_clean = is_clean
         self._max_string = max_string
         self._left = left
 
@@ -153,7 +153,7 @@ class _Copy:
         return made
 
     def _text(self, text: str, limit: int = 0) -> str:
-        clean = clean_text(text)
+        clean = text if self._is_clean else clean_text(text)
         limit = min(limit or self._max_string, self._max_string)
         if len(clean) > limit or len(clean) > self._left:
             clean = _cut(clean, max(min(limit, self._left), _NOTE))

@@ -93,13 +93,14 @@ async def run_of(asked: Arrived, passage: Passage, conversations: Conversations)
 
 
 async def _joined(asked: Arrived, passage: Passage, said: str, trace: str, known: Known | None) -> Run:
-    goal = goal_of(asked.request.goal)
-    if not said and not trace and known is not None:
+    if said:
+        return await passage.join(asked.principal, Hints(run_id=said))
+    if not trace and known is not None:
         try:
             return await passage.join(asked.principal, Hints(run_id=known.run_id))
         except NotFoundError:
             pass  # no longer kept: it begins anew
-    return await passage.join(asked.principal, Hints(run_id=said, traceparent=trace, goal=goal))
+    return await passage.join(asked.principal, Hints(traceparent=trace, goal=goal_of(asked.request.goal)))
 
 
 def _named(asked: Arrived) -> str:

@@ -76,7 +76,11 @@ class Streaming:
                 if chunk is None:
                     break
                 self._call.timing.first_piece()
-                await self._play(self._guard.feed(chunk))
+                match self._guard.feed(chunk):
+                    case [Forward(data=data)] if not self._guard.done:  # nearly all
+                        await self._send_piece(data)
+                    case steps:
+                        await self._play(steps)
                 if self._call.is_closed:
                     return
                 self._look()
@@ -113,8 +117,11 @@ class Streaming:
 
     async def _forward(self, data: bytearray) -> None:
         if data:
-            await self._send({"type": "http.response.body", "body": bytes(data), "more_body": True})
+            await self._send_piece(bytes(data))
             data.clear()
+
+    async def _send_piece(self, data: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     def _judge(self, texts: tuple[str, ...]) -> TextRuling:
         judged = judge_texts(self._parts, self._call, texts)

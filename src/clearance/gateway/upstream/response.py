@@ -47,7 +47,11 @@ class Response:
                 raise self._error
             if self.ended:
                 raise StopAsyncIteration
-            await self._wait()
+            try:
+                await self._more()
+            except asyncio.CancelledError:
+                await self._leave()
+                raise
         piece = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         if self._unread > _MOST_UNREAD_BYTES and not self.ended:
@@ -79,7 +83,11 @@ class Response:
         while not self.status:
             if self._error is not None:
                 raise self._error
-            await self._wait()
+            try:
+                await self._more()
+            except asyncio.CancelledError:
+                await self._leave()
+                raise
 
     def begin(self, status: int, reason: bytes, headers: Headers) -> None:
         """The head came. (This and what follows is the connection's.)"""
@@ -99,17 +107,17 @@ class Response:
         self.ended, self._error = True, error
         self._wake()
 
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    async def _wait(self) -> None:
+    def _more(self) -> asyncio.Future[None]:
+        """Done when something is new. No coroutine of its own: a stream waits once for each event."""
         self._waiter = self._loop.create_future()
         self.waits_since = self._loop.time()
-        try:
-            await self._waiter
-        except asyncio.CancelledError:
-            await self.aclose()
-            raise
-        finally:
-            self._waiter, self.waits_since = None, 0.0
+        return self._waiter
+
+    def _wake(self) -> None:
+        waiter, self._waiter, self.waits_since = self._waiter, None, 0.0
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def _leave(self) -> None:
+        self._waiter, self.waits_since = None, 0.0
+        await self.aclose()
