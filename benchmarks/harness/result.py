@@ -35,6 +35,11 @@ def beats_peer(*, higher_is_better: bool = False) -> Target:
     return Target("beats the peer", lambda ours, peer: peer is not None and better(ours, peer))
 
 
+def at_least_times(times: float) -> Target:
+    """So many times the peer's figure, which has to be there."""
+    return Target(f"≥ {times:g} × the peer", lambda ours, peer: bool(peer) and ours >= times * (peer or 0))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """One row. `claim` is `name/what`, where `name` is the claim's file.
