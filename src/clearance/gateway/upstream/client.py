@@ -53,9 +53,6 @@ class _Pool:
             connection.abort()
         return None
 
-    def opened(self, connection: Connection) -> None:
-        self.connections.add(connection)
-
     def ended(self, connection: Connection, keep: bool) -> None:  # noqa: FBT001
         if keep:
             self.idle.append(connection)
@@ -145,6 +142,8 @@ class UpstreamClient:
         except BaseException:
             pool.leave()
             raise
+        # Not when it is made: a dial that is cancelled on uvloop may never be told of the end.
+        pool.connections.add(connection)
         return connection
 
     def _sweep(self) -> None:

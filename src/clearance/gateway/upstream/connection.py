@@ -24,9 +24,6 @@ _READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
 class Keeper(Protocol):
     """Who is told what becomes of a connection."""
 
-    def opened(self, connection: Connection, /) -> None:
-        """Once."""
-
     def ended(self, connection: Connection, keep: bool, /) -> None:  # noqa: FBT001
         """Once for each exchange; `keep`: another may follow it."""
 
@@ -153,7 +150,6 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's own are no subclass of it
         self._poll = select.poll()
         self._poll.register(transport.get_extra_info("socket").fileno(), _READABLE)
-        self._keeper.opened(self)
 
     def data_received(self, data: bytes) -> None:
         if self.response is None:
