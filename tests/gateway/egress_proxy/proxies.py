@@ -131,12 +131,7 @@ async def egress_proxy(
 ) -> AsyncIterator[Proxy]:
     """A door that reaches loopback on every port, unless it is told otherwise."""
     egress = settings or EgressSettings(private=LOOPBACK, ports=tuple(range(1, 65_536)))
-<<<<<<< HEAD
     assembly = assemble(Settings(store=store, egress=replace(egress, port=egress.port or free_port())))
-=======
-    egress = replace(egress, port=free_port())  # without one the door is closed
-    assembly = assemble(Settings(store=store, egress=egress))
->>>>>>> crash
     passage = Passage(assembly, LoopWriter(assembly.journal), Metrics("test"))
     door = EgressProxy(passage, resolve=resolve)
     assembly.state.agents.add_agent(Agent(name="agent", created_at=utc_now()))
