@@ -420,3 +420,19 @@ def test_one_search_over_all_texts_misses_nothing(values: list[Any], names: tupl
     one_by_one = [scrubbed(value, ordered) if isinstance(value, str) else value for value in values]
     assert whole["values"] == one_by_one
     assert whole["deep"][0]["a"] == one_by_one
+
+
+def test_a_key_that_only_equals_a_known_one_is_written_as_text() -> None:
+    class Lookalike(str):
+        __slots__ = ()
+
+    assert stored({"subject": "seen before"}) == {"subject": "seen before"}
+    made = stored({Lookalike("subject"): 1})
+    assert [type(key) for key in made] == [str]
+
+
+def test_a_long_text_is_cut_and_a_secret_in_or_beside_it_taken_out() -> None:
+    for value in ({"text": "x " * 9_000, "note": SECRETS[0]}, {"text": "x " * 9_000 + SECRETS[0]}):
+        kept = msgspec.json.encode(stored(value)).decode()
+        assert "[cut " in kept
+        assert SECRETS[0] not in kept
