@@ -33,6 +33,13 @@ __all__ = [
 ]  # fixtures
 
 
+def pytest_configure() -> None:
+    """What a background job ignores, every program that a test starts would ignore too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for signum in (signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(signum, signal.SIG_DFL)
+
+
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[Client]:
     """An embedded client on a fresh SQLite store."""

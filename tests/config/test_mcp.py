@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from clearance.config.mcp import McpServer, read_mcp, with_variables
+import pytest
+
+from clearance.config.mcp import McpServer, read_mcp, require_variables, with_variables
+from clearance.errors import ConfigurationError
 
 FILE = "clearance.yaml"
 
 
-def wrong(value: Any, **environment: str) -> list[str]:
-    _, problems = read_mcp(value, file=FILE, environment=environment)
+def wrong(value: Any) -> list[str]:
+    _, problems = read_mcp(value, file=FILE)
     return [problem.message for problem in problems]
 
 
@@ -30,7 +33,6 @@ def test_servers_are_read() -> None:
             "origins": ["https://app.example"],
         },
         file=FILE,
-        environment={"T": "secret"},
     )
     assert problems == []
     assert list(settings.servers) == ["files", "git", "web", "near"]
@@ -40,6 +42,22 @@ def test_servers_are_read() -> None:
         url="https://mcp.example/mcp", headers={"authorization": "Bearer ${T}"}
     )
     assert with_variables("Bearer ${T}", {"T": "secret"}) == "Bearer secret"
+
+
+def test_whoever_opens_a_server_is_told_every_variable_that_is_not_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("THERE", "secret")
+    servers = {
+        "one": McpServer(url="https://a.example", headers={"a": "${THERE}", "b": "${NOT_THERE}"}),
+        "two": McpServer(command=("x",), env={"A": "${NOR_THIS}"}),
+    }
+    with pytest.raises(ConfigurationError) as told:
+        require_variables(servers)
+    assert [problem.message for problem in told.value.problems] == [
+        "mcp: server `one`: the variable NOT_THERE is not set",
+        "mcp: server `two`: the variable NOR_THIS is not set",
+    ]
 
 
 def test_all_problems_are_told_together() -> None:
@@ -53,7 +71,6 @@ def test_all_problems_are_told_together() -> None:
                 "plain": {"url": "http://mcp.example", "headers": {"authorization": "x"}},
                 "typo": {"url": "https://a.example", "timout_seconds": 3},
                 "kind": {"url": "https://a.example", "trust": "maybe"},
-                "unset": {"command": ["x"], "env": {"A": "${MISSING}"}},
                 "ours": {
                     "url": "https://a.example",
                     "headers": {"Mcp-Name": "x", "a b": "c", "ok": "a\r\nb"},
@@ -72,7 +89,6 @@ def test_all_problems_are_told_together() -> None:
         "server `plain`: `url` must be",
         "server `typo`: `timout_seconds` is not a setting",
         "server `kind`: `trust` has a value",
-        "server `unset`: `env`: `A` needs the environment variable MISSING",
         "server `ours`: `headers`: `Mcp-Name`",
         "server `ours`: `headers`: `a b`",
         "server `ours`: `headers`: `ok` holds a line end",

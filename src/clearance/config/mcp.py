@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from clearance.config.identity import is_safe_url
 from clearance.core.model import Environment
-from clearance.errors import Problem
+from clearance.errors import ConfigurationError, Problem
 
 ServerName = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}")
@@ -63,9 +63,7 @@ class McpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 _Wrong = Callable[[str], None]
 
 
-def read_mcp(
-    value: Any, *, file: str, environment: Mapping[str, str] = os.environ
-) -> tuple[McpSettings, list[Problem]]:
+def read_mcp(value: Any, *, file: str) -> tuple[McpSettings, list[Problem]]:
     """What stands there, and everything that is wrong with it."""
     problems: list[Problem] = []
 
@@ -82,7 +80,7 @@ def read_mcp(
     if not isinstance(given, Mapping):
         wrong("`servers` must be a mapping of names to servers")
         given = {}
-    servers = {str(name): _server(str(name), one, environment, wrong) for name, one in given.items()}
+    servers = {str(name): _server(str(name), one, wrong) for name, one in given.items()}
     folded = [name.lower() for name in servers]
     for name in sorted({name for name in folded if folded.count(name) > 1}):
         wrong(f"two servers are named `{name}` but for the case of letters: rules could not tell them apart")
@@ -91,12 +89,28 @@ def read_mcp(
     return McpSettings(servers=known, origins=origins), problems
 
 
+def require_variables(servers: Mapping[str, McpServer], *, file: str = "clearance.yaml") -> None:
+    """Whoever starts or asks these servers needs them; the rest of the command line does not.
+
+    Raises ConfigurationError with every environment variable that is not set.
+    """
+    problems = [
+        Problem("missing_variable", f"mcp: server `{name}`: the variable {variable} is not set", file)
+        for name, server in servers.items()
+        for value in (*server.headers.values(), *server.env.values())
+        for variable in _VARIABLE.findall(value)
+        if variable not in os.environ
+    ]
+    if problems:
+        raise ConfigurationError(problems)
+
+
 def with_variables(text: str, environment: Mapping[str, str]) -> str:
     """`${NAME}` replaced. Raises KeyError for one that is not set."""
     return _VARIABLE.sub(lambda found: environment[found[1]], text)
 
 
-def _server(name: str, value: Any, environment: Mapping[str, str], wrong_of_all: _Wrong) -> McpServer | None:
+def _server(name: str, value: Any, wrong_of_all: _Wrong) -> McpServer | None:
     """A server whose every field fits, or None, and then told why."""
 
     def wrong(text: str) -> None:
@@ -119,7 +133,7 @@ def _server(name: str, value: Any, environment: Mapping[str, str], wrong_of_all:
     if not fits:
         return None
     server = msgspec.convert(listed, McpServer)
-    _check(server, environment, wrong)
+    _check(server, wrong)
     return server
 
 
@@ -131,7 +145,7 @@ def _converts(value: Any, kind: Any) -> bool:
     return True
 
 
-def _check(server: McpServer, environment: Mapping[str, str], wrong: _Wrong) -> None:
+def _check(server: McpServer, wrong: _Wrong) -> None:
     if bool(server.command) == bool(server.url):
         wrong("needs `command` (a server that is started here) or `url` (one that runs), and not both")
     if server.url:
@@ -141,11 +155,6 @@ def _check(server: McpServer, environment: Mapping[str, str], wrong: _Wrong) -> 
             wrong(f"`headers`: `{name}` is no header's name, or one that the proxy sets itself")
     for setting, values in (("headers", server.headers), ("env", server.env)):
         for name, value in sorted(values.items()):
-            for variable in _VARIABLE.findall(value):
-                if variable not in environment:
-                    wrong(
-                        f"`{setting}`: `{name}` needs the environment variable {variable}, which is not set"
-                    )
             if not value.isprintable():
                 wrong(f"`{setting}`: `{name}` holds a line end or another character that cannot be sent")
 

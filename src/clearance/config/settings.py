@@ -58,6 +58,7 @@ _READ_BY_THEMSELVES: tuple[tuple[str, type[Struct], Callable[..., tuple[Struct, 
     ("identity", IdentitySettings, read_identity),
     ("models", ModelSettings, read_models),
     ("mcp", McpSettings, read_mcp),
+    ("egress", EgressSettings, read_egress),
 )
 _ONLY_IN_FILE = frozenset({"systems", "resources", "login", "identity", "notices", "models", "mcp", "egress"})
 _FROM_ENVIRONMENT = {
@@ -90,13 +91,6 @@ def load_settings(
             value, found = read(value, file=str(path))
         if value is not None:
             settings = msgspec.structs.replace(settings, **{name: value})
-        problems += found
-    egress = values.pop("egress", None)
-    if isinstance(egress, EgressSettings):
-        settings = msgspec.structs.replace(settings, egress=egress)
-    elif egress is not None:
-        proxy, found = read_egress(egress, file=str(path))
-        settings = msgspec.structs.replace(settings, egress=proxy)
         problems += found
     for name, value in values.items():
         settings = _with(settings, name, value, str(path), problems)

@@ -59,9 +59,11 @@ def test_where_tls_is_looked_into_every_client_trusts_one_bundle() -> None:
 
 def test_keys_of_providers_and_whatever_the_settings_name_as_secret_stay_here(tmp_path: Path) -> None:
     (tmp_path / "clearance.yaml").write_text(
-        "models: {upstreams: {openai: {base_url: 'https://x', key_env: MY_KEY, key_file: /k/model}}}\n"
+        "models: {upstreams: {openai: {base_url: 'https://x', key_env: MY_KEY}, "
+        "azure: {base_url: 'https://z', kind: azure, key_file: /k/model}}}\n"
         "mcp: {servers: {git: {url: 'https://y', headers: {authorization: 'Bearer ${GIT_TOKEN}'}}}}\n"
-        "egress: {credentials: [{host: z, value_env: Z_KEY, value_file: /k/z}], ca_directory: /k/ca}\n"
+        "egress: {port: 8701, intercept: [z, w], ca_directory: /k/ca, credentials: "
+        "[{host: z, value_env: Z_KEY}, {host: w, value_file: /k/z}]}\n"
         "systems: {crm: {kind: postgres, dsn_env: CRM_DSN}}\n"
         "store: /k/store\n"
         "policies: [/k/policies]\n"

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from clearance.config.mcp import McpServer
+from clearance.config.mcp import McpServer, require_variables
 from clearance.core.dialects import mcp
 from clearance.core.dialects.mcp_headers import SESSION, VERSION
 from clearance.core.dialects.mcp_tools import ToolSeen, seen
-from clearance.errors import RequestError, SystemUnavailableError
+from clearance.errors import ConfigurationError, RequestError, SystemUnavailableError
 from clearance.gateway.mcp_proxy.child_link import ChildLink
 from clearance.gateway.mcp_proxy.http_link import HttpLink
 from clearance.gateway.mcp_proxy.link import Link
@@ -41,13 +41,14 @@ async def ask(name: str, settings: McpServer) -> SaidOfItself:
             return await _asked(link)
     except TimeoutError:
         raise SystemUnavailableError(f"No answer within {_PATIENCE_SECONDS:.0f} s.") from None
-    except (UpstreamError, KeyError) as error:
+    except (UpstreamError, ConfigurationError) as error:
         raise SystemUnavailableError(str(error)) from None
 
 
 @asynccontextmanager
 async def _link(name: str, settings: McpServer) -> AsyncIterator[Link]:
     client = UpstreamClient()
+    require_variables({name: settings})
     link: Link = HttpLink(client, settings) if settings.url else ChildLink(name, settings)
     try:
         yield link

@@ -8,7 +8,7 @@ from collections.abc import MutableMapping
 from typing import Any, Final
 
 from clearance.config import Settings
-from clearance.config.mcp import McpSettings
+from clearance.config.mcp import McpSettings, require_variables
 from clearance.core.dialects import mcp
 from clearance.core.dialects.mcp import STATELESS
 from clearance.core.dialects.mcp_headers import SESSION, VERSION, routing_headers
@@ -43,6 +43,8 @@ class McpDoor:
     segments: tuple[str, ...] = (_SEGMENT,)
 
     def __init__(self, passage: Passage, settings: McpSettings) -> None:
+        """Raises ConfigurationError: a variable may be missing."""
+        require_variables(settings.servers)
         self._passage = passage
         self._settings = settings
         self._leaving: set[asyncio.Task[None]] = set()
@@ -57,7 +59,8 @@ class McpDoor:
             self._open(name)
 
     def check(self, settings: Settings) -> None:
-        """Whatever was read can be taken up."""
+        """Raises ConfigurationError: a variable may be missing."""
+        require_variables(settings.mcp.servers)
 
     async def reload(self, settings: Settings) -> None:
         """A server that is gone or changed finishes what it was asked; its sessions begin anew."""

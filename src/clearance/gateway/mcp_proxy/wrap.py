@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import Final
 
-from clearance.config.mcp import McpServer
+from clearance.config.mcp import McpServer, require_variables
 from clearance.core.model import Durability, OutcomeStatus, Principal
 from clearance.errors import SystemUnavailableError
 from clearance.gateway.endpoint import Caller
@@ -32,6 +32,7 @@ async def wrap(assembly: Assembly, name: str, settings: McpServer, *, agent: str
     Raises SystemUnavailableError when the server cannot be started, or ends by itself; what joining a named
     run raises; StoreError.
     """
+    require_variables({name: settings})
     writer = LoopWriter(assembly.journal)
     passage = Passage(assembly, writer, Metrics(version("clearance")))
     caller = Caller(Principal(agent=agent))
