@@ -18,6 +18,8 @@ import pytest
 from clearance.cage import Isolation, Listen, NotCagedError, Plan, Walls, hold
 from clearance.cage.calls import program
 
+pytestmark = pytest.mark.servers  # takes its time
+
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 NOWHERE = Walls(listens=(Listen(address="2001:db8::1", port=8700, host="127.0.0.1", to_port=1),))
 

@@ -22,6 +22,8 @@ from clearance.ports import RunQuery
 from tests.cli.conftest import Invoke
 from tests.servers.mcp_servers import changing
 
+pytestmark = pytest.mark.servers  # takes its time
+
 # A server of few words, so that a test costs what the wrap costs.
 SERVER = """
 import json, os, sys, time

@@ -10,6 +10,8 @@ import yaml
 
 from tests.conftest import Server
 
+pytestmark = pytest.mark.servers  # takes its time
+
 JSON = {"content-type": "application/json"}
 DEEP = 10_000
 BODIES: dict[str, tuple[bytes, int, str]] = {

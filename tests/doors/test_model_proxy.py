@@ -16,6 +16,8 @@ from tests.conftest import Server
 from tests.doors.proxied import PROVIDER_KEY, proxied, records
 from tests.servers.model import ScriptedModel, Turn, scripted_model
 
+pytestmark = pytest.mark.servers  # takes its time
+
 __all__ = ["scripted_model"]  # a fixture
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABpfZFQAAAAABJRU5ErkJggg=="
 WEATHER = {

@@ -19,6 +19,8 @@ from tests.doors.approvers import agent_key_of, http_of, token_of
 from tests.doors.proxied import PROVIDER_KEY, policy, proxied, records
 from tests.servers.model import ScriptedModel, Turn
 
+pytestmark = pytest.mark.servers  # takes its time
+
 NAMES = ("read_file", "wipe_disk", "pay", "note", "look_up")
 TOOLS: list[Any] = [
     {"type": "function", "function": {"name": name, "parameters": {"type": "object"}}} for name in NAMES

@@ -14,6 +14,8 @@ from tests.conftest import Server
 from tests.doors.proxied import policy, proxied, records
 from tests.servers.model import ScriptedModel, Turn, Wire
 
+pytestmark = pytest.mark.servers  # takes its time
+
 HI: list[Any] = [{"role": "user", "content": "Hi."}]
 TOOLS: list[Any] = [
     {"type": "function", "function": {"name": name, "parameters": {"type": "object"}}}

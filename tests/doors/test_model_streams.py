@@ -17,6 +17,8 @@ from tests.conftest import Server
 from tests.doors.proxied import policy, proxied
 from tests.servers.model import ScriptedModel, Turn, Wire
 
+pytestmark = pytest.mark.servers  # takes its time
+
 HI: list[Any] = [{"role": "user", "content": "Hi."}]
 NAMES = ("read_file", "wipe_disk")
 SCHEMA = {"type": "object"}

@@ -11,6 +11,8 @@ from clearance.errors import RequestError
 from clearance.gateway.egress_proxy.addresses import Addresses
 from clearance.gateway.egress_proxy.places import Place, read_place
 
+pytestmark = pytest.mark.servers  # takes its time
+
 PUBLIC = ["8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
 PRIVATE = [
     "0.0.0.0",

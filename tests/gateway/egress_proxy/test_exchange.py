@@ -19,6 +19,8 @@ from tests.gateway.egress_proxy.proxies import LOOPBACK, Proxy, egress_proxy
 from tests.servers.process import free_port
 from tests.servers.web import Web, web_server
 
+pytestmark = pytest.mark.servers  # takes its time
+
 BLOCK_WRITES = {
     "name": "reads",
     "rule": "block",

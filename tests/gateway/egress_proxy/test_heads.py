@@ -11,6 +11,8 @@ from clearance.gateway.egress_proxy.heads import read_head
 from tests.gateway.egress_proxy.proxies import egress_proxy
 from tests.servers.web import Web
 
+pytestmark = pytest.mark.servers  # takes its time
+
 GET = b"GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n"
 POST = b"POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\n"
 

@@ -21,6 +21,8 @@ from tests.gateway.egress_proxy.proxies import LOOPBACK, Client, Proxy, egress_p
 from tests.servers.certificates import TestAuthority
 from tests.servers.web import Web, web_server
 
+pytestmark = pytest.mark.servers  # takes its time
+
 HOST = "api.example"
 
 

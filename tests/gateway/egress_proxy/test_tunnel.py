@@ -17,6 +17,8 @@ from tests.gateway.egress_proxy.proxies import LOOPBACK, Client, Proxy, egress_p
 from tests.servers.certificates import TestAuthority
 from tests.servers.web import web_server
 
+pytestmark = pytest.mark.servers  # takes its time
+
 EVERY_PORT = tuple(range(1, 65_536))
 ANY = EgressSettings(private=LOOPBACK, ports=EVERY_PORT, tunnels=Tunnels.ANY)
 

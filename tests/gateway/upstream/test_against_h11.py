@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from clearance.gateway.upstream import Origin, OutRequest, Response, UpstreamClient, UpstreamError
 from tests.gateway.upstream.conftest import NOWHERE
 
+pytestmark = pytest.mark.servers  # takes its time
+
 Read = tuple[int, bytes, list[tuple[bytes, bytes]], bytes]
 SENTINEL = b"HTTP/1.1 299 Sentinel\r\nContent-Length: 8\r\n\r\nsentinel"
 _FRAMING = {b"content-length", b"transfer-encoding", b"connection", b"upgrade"}

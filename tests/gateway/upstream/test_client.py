@@ -13,6 +13,8 @@ import pytest
 from clearance.gateway.upstream import Origin, OutRequest, UpstreamClient, UpstreamError
 from tests.gateway.upstream.conftest import Serve, answering, get, post, request_of, until
 
+pytestmark = pytest.mark.servers  # takes its time
+
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
