@@ -183,7 +183,10 @@ def test_any_program_gets_every_door_and_its_run_is_read_back(doors: Path) -> No
     caged = clearance_says_caged(doors)
     passed = "past the proxy: 000" if caged else "past the proxy: 200"
     assert told[:3] == ["rates: EUR 1.07", "to a stranger: 403", passed]
-    assert any("REFUSED  http_request  read  url:http://elsewhere.example/" in line for line in told)
+    assert any(
+        "REFUSED  http_request  read  via egress_proxy  url:http://elsewhere.example/" in line
+        for line in told
+    )
     assert told[-1].endswith("run ended: succeeded")
 
 

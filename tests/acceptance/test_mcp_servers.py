@@ -343,8 +343,9 @@ def test_the_inspector_sees_what_it_may_and_is_told_what_it_may_not(office: Offi
             where = ["--server-url", url, "--transport", "http", "--header", header]
             command = [*mcp_servers.inspector(), *where, *words]
         else:
-            ours = f"PYTHONPATH={os.environ.get('PYTHONPATH', '')}"  # it passes on what it is told to
-            command = [*mcp_servers.inspector(), *words, "-e", ours, "--", *office.wrapped(way, name)]
+            path = os.environ.get("PYTHONPATH")  # it passes on what it is told to
+            ours = ["-e", f"PYTHONPATH={path}"] if path else []
+            command = [*mcp_servers.inspector(), *words, *ours, "--", *office.wrapped(way, name)]
         environment = {**os.environ, "HOME": str(office.directory)}
         done = subprocess.run(
             command, cwd=office.directory, env=environment, capture_output=True, text=True, timeout=60

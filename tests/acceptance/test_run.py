@@ -189,7 +189,8 @@ def test_inside_the_doors_are_open_and_every_action_is_in_the_run(home: tuple[Pa
         "assert httpx.get(url + '/healthz').json() == {'status': 'ok'}\n"
         "print(subprocess.check_output(['curl', '-sS', url + '/healthz'], text=True))\n"
         "by_path = os.environ['OPENAI_BASE_URL'].removesuffix('/openai/v1')\n"
-        "assert httpx.get(by_path + '/healthz').status_code == 200\n"
+        "assert httpx.get(by_path + '/healthz').status_code == 404\n"  # a run's path leads to proxies alone
+        "assert httpx.get(by_path + '/openai/v1/models').status_code == 401\n"
         "with Client() as client, client.run() as run:\n"
         "    assert run.call('read_file', lambda path: 'text', {'path': 'a.txt'}) == 'text'\n"
     )
