@@ -27,13 +27,6 @@ WEATHER = {
 
 
 @pytest.fixture(scope="module")
-def model() -> Iterator[ScriptedModel]:
-    started = ScriptedModel().start()
-    yield started
-    started.stop()
-
-
-@pytest.fixture(scope="module")
 def door(model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     prices = {"scripted-*": {"input": 1000.0, "output": 2000.0}}
     with proxied(tmp_path_factory.mktemp("door"), model, prices=prices) as server:

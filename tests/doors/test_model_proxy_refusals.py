@@ -89,13 +89,6 @@ POLICIES: list[dict[str, Any]] = [
 
 
 @pytest.fixture(scope="module")
-def model() -> Iterator[ScriptedModel]:
-    started = ScriptedModel().start()
-    yield started
-    started.stop()
-
-
-@pytest.fixture(scope="module")
 def door(model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with proxied(tmp_path_factory.mktemp("door"), model) as server:
         for one in POLICIES:

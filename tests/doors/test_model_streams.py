@@ -36,13 +36,6 @@ WIRES = [Wire(), Wire(chunk=1), Wire(chunk=7, crlf=True, comments=True, extra=Tr
 
 
 @pytest.fixture(scope="module")
-def model() -> Iterator[ScriptedModel]:
-    started = ScriptedModel().start()
-    yield started
-    started.stop()
-
-
-@pytest.fixture(scope="module")
 def door(model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with proxied(tmp_path_factory.mktemp("door"), model) as server:
         condition = {"tool": "wipe_disk"}

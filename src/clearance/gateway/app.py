@@ -38,7 +38,7 @@ from clearance.gateway import (
 from clearance.gateway.body import decode, read
 from clearance.gateway.doors import Receive, Scope, Send, open_doors, segment_of, without_run
 from clearance.gateway.endpoint import NOBODY, Access, Asked, Caller, Door, Endpoint, Form, Reply
-from clearance.gateway.errors import answer_to
+from clearance.gateway.errors import answer_to, log_unexpected
 from clearance.gateway.metrics import MEDIA_TYPE, Metrics
 from clearance.gateway.passage import Passage
 from clearance.gateway.presented import presented
@@ -219,7 +219,7 @@ class Application:
             return endpoint.status, _ENCODER.encode(answer) if endpoint.form is Form.JSON else answer, ()
         except Exception as error:  # the door answers every failure; what is unexpected is logged by its kind
             if not isinstance(error, ClearanceError):
-                _log_unexpected(endpoint, error)
+                log_unexpected(f"{endpoint.method} {endpoint.path}", error)
             status, told = answer_to(error)
             return status, _ENCODER.encode(told), ()
 
@@ -277,7 +277,6 @@ class Application:
                 _LOG.error("the sweep of unreported actions failed (%s)", error.code)
                 continue
             await self._record_late()
-            await self._record_late()
             if closed:
                 await asyncio.to_thread(self._assembly.recovery.settle_closed, closed)
                 _LOG.warning("%d actions were never reported; closed as unknown", len(closed))
@@ -311,15 +310,6 @@ def _query(endpoint: Endpoint, given: list[tuple[str, str]]) -> Any:
         raise RequestError(
             f"The query does not fit; known parameters: {known}.", reason="bad_query"
         ) from None
-
-
-def _log_unexpected(endpoint: Endpoint, error: Exception) -> None:
-    """Where and what kind; the message may hold a payload."""
-    at = error.__traceback__
-    while at is not None and at.tb_next is not None:
-        at = at.tb_next
-    where = f"{at.tb_frame.f_code.co_filename}:{at.tb_lineno}" if at is not None else "nowhere"
-    _LOG.error("%s %s failed with %s at %s", endpoint.method, endpoint.path, type(error).__name__, where)
 
 
 async def _no_such(_: Request, error: Exception) -> Response:

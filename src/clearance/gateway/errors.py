@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 
 from msgspec import Struct
@@ -54,6 +55,7 @@ class ErrorAnswer(Struct, frozen=True):
     error: ErrorBody
 
 
+_LOG = logging.getLogger("clearance")
 _STATUS: tuple[tuple[type[ClearanceError], HTTPStatus], ...] = (
     (ForbiddenError, HTTPStatus.FORBIDDEN),
     (NotFoundError, HTTPStatus.NOT_FOUND),
@@ -91,6 +93,15 @@ def answer_to(error: Exception) -> tuple[HTTPStatus, ErrorAnswer]:
         if isinstance(error, kind):
             return status, ErrorAnswer(_body(error))
     return HTTPStatus.INTERNAL_SERVER_ERROR, _INTERNAL
+
+
+def log_unexpected(what: str, error: Exception) -> None:
+    """Where and what kind; the message may hold a payload."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    where = f"{at.tb_frame.f_code.co_filename}:{at.tb_lineno}" if at is not None else "nowhere"
+    _LOG.error("%s failed with %s at %s", what, type(error).__name__, where)
 
 
 def _body(error: ClearanceError) -> ErrorBody:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,17 +17,10 @@ from tests.acceptance.bypass.scene import (
     RESPONSES,
     USE,
     Scene,
-    opened,
 )
 from tests.servers.model import Turn
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.servers]
-
-
-@pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    with opened(tmp_path_factory.mktemp("model")) as made:
-        yield made
 
 
 def chat(message: dict[str, Any], **choice: Any) -> bytes:

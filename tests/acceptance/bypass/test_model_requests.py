@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,17 +16,10 @@ from tests.acceptance.bypass.scene import (
     PLANTED,
     RESPONSES,
     Scene,
-    opened,
 )
 from tests.servers.model import Turn
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.servers]
-
-
-@pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    with opened(tmp_path_factory.mktemp("model")) as made:
-        yield made
 
 
 def raw(before: str, *, path: str = CHAT) -> bytes:

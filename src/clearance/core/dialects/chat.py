@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from clearance.core.dialects.answer import Answer, ToolCall, Usage
+from clearance.core.dialects.answer import Answer, ToolCall
 from clearance.core.dialects.reading import (
     counted,
     kind_of,
     listed,
     of_one_model,
     one_spelling,
+    openai_usage,
     plainly_named,
     text_of,
     worded,
@@ -85,7 +86,7 @@ def read_answer(body: dict[str, Any]) -> Answer:
         refusals=tuple(worded(message, "refusal") for message in messages if message.get("refusal")),
         tool_calls=tuple(calls),
         finish=tuple(worded(choice, "finish_reason") for choice in choices),
-        usage=_usage(body.get("usage")),
+        usage=openai_usage(body.get("usage"), given="prompt_tokens", made="completion_tokens"),
     )
 
 
@@ -113,18 +114,6 @@ def _call(call: dict[str, Any], choice: int) -> ToolCall:
     is_custom = kind == "custom"
     arguments = json_text({"input": inner.get("input")}) if is_custom else worded(inner, "arguments")
     return ToolCall(id=worded(call, "id"), name=worded(inner, "name"), arguments=arguments, choice=choice)
-
-
-def _usage(usage: Any) -> Usage:
-    if type(usage) is not dict:
-        return Usage()
-    details = usage.get("prompt_tokens_details")
-    cached = counted(details, "cached_tokens") if type(details) is dict else None
-    return Usage(
-        input_tokens=counted(usage, "prompt_tokens"),
-        output_tokens=counted(usage, "completion_tokens"),
-        cached_input_tokens=cached or 0,
-    )
 
 
 def rule(body: dict[str, Any], rulings: Sequence[Ruling]) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from clearance.core.dialects.answer import Usage
 from clearance.errors import RequestError
 
 # Every provider writes its members like this. Servers that read JSON regardless of case (Go's do) would take
@@ -48,6 +49,19 @@ def counted(body: Mapping[str, Any], *names: str) -> int | None:
             raise RequestError(f"`{names[0]}` has to be a number of at least 0.", reason="wrong_type")
         most = value if most is None else max(most, value)
     return most
+
+
+def openai_usage(usage: Any, *, given: str, made: str) -> Usage:
+    """Tokens as both of OpenAI's formats tell them, under other names."""
+    if type(usage) is not dict:
+        return Usage()
+    details = usage.get(f"{given}_details")
+    cached = counted(details, "cached_tokens") if type(details) is dict else None
+    return Usage(
+        input_tokens=counted(usage, given),
+        output_tokens=counted(usage, made),
+        cached_input_tokens=cached or 0,
+    )
 
 
 def _is_plain(name: str) -> bool:

@@ -7,13 +7,14 @@ from typing import Any
 
 import msgspec
 
-from clearance.core.dialects.answer import Answer, ToolCall, Usage
+from clearance.core.dialects.answer import Answer, ToolCall
 from clearance.core.dialects.reading import (
     counted,
     kind_of,
     listed,
     of_one_model,
     one_spelling,
+    openai_usage,
     plainly_named,
     text_of,
     worded,
@@ -142,7 +143,7 @@ def read_answer(body: dict[str, Any]) -> Answer:
         refusals=tuple(_refusals(messages)),
         tool_calls=tuple(call_of(item) for item in output if is_call(item)),
         finish=(worded(body, "status"),),
-        usage=_usage(body.get("usage")),
+        usage=openai_usage(body.get("usage"), given="input_tokens", made="output_tokens"),
     )
 
 
@@ -175,18 +176,6 @@ def call_of(item: dict[str, Any]) -> ToolCall:
             )
         case _:
             return ToolCall(id=call_id, name=kind, arguments=json_text(item))
-
-
-def _usage(usage: Any) -> Usage:
-    if type(usage) is not dict:
-        return Usage()
-    details = usage.get("input_tokens_details")
-    cached = counted(details, "cached_tokens") if type(details) is dict else None
-    return Usage(
-        input_tokens=counted(usage, "input_tokens"),
-        output_tokens=counted(usage, "output_tokens"),
-        cached_input_tokens=cached or 0,
-    )
 
 
 def rule(body: dict[str, Any], rulings: Sequence[Ruling]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import MutableMapping
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from clearance.errors import AuthenticationError, ClearanceError, ForbiddenError
 from clearance.gateway import body
 from clearance.gateway.doors import RUN_ID, Receive, Scope, Send
 from clearance.gateway.ending import Ending, StoppingError
+from clearance.gateway.errors import log_unexpected
 from clearance.gateway.mcp_proxy import answers
 from clearance.gateway.mcp_proxy.answers import Refusal, refusal_for
 from clearance.gateway.mcp_proxy.asked import LAST_EVENT, Answer, Asked
@@ -34,7 +34,6 @@ from clearance.runtime.joining import Hints
 _SEGMENT: Final = "mcp"
 _METHODS: Final = (b"allow", b"GET, POST, DELETE")
 _CHALLENGE: Final = (b"www-authenticate", b'Bearer realm="clearance"')
-_LOG = logging.getLogger("clearance")
 
 
 class McpDoor:
@@ -118,7 +117,7 @@ class McpDoor:
         except ClearanceError as error:
             await answer.body(_status(error), answers.error(None, refusal_for(error)))
         except Exception as error:  # the door answers every failure; what is unexpected is logged by its kind
-            _log_unexpected(error)
+            log_unexpected("the MCP door", error)
             if is_begun:
                 await answer.end()  # a stream that ends without its answer: the client knows it has none
             else:
@@ -204,12 +203,3 @@ def _status(error: ClearanceError) -> int:
             return 400
         case _:
             return 503
-
-
-def _log_unexpected(error: Exception) -> None:
-    """Where and what kind; the message may hold a payload."""
-    at = error.__traceback__
-    while at is not None and at.tb_next is not None:
-        at = at.tb_next
-    where = f"{at.tb_frame.f_code.co_filename}:{at.tb_lineno}" if at is not None else "nowhere"
-    _LOG.error("the MCP door failed with %s at %s", type(error).__name__, where)

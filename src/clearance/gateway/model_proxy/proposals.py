@@ -17,9 +17,10 @@ from clearance.errors import ConflictError, NotFoundError, RequestError
 from clearance.gateway.body import decode
 from clearance.gateway.model_proxy.refusal import NotClearedError, sentence
 from clearance.gateway.passage import Passage
+from clearance.runtime.proposals import PROPOSING
 from clearance.runtime.recent import Recent
 
-DOOR = "model_proxy"
+DOOR = PROPOSING
 HONOURS = (ObligationKind.TRANSFORM, ObligationKind.INSPECT)
 _KEPT = 65_536  # calls whose results are waited for, or were judged
 _MOST_NAME = 256  # characters
