@@ -163,6 +163,8 @@ PIECES = st.sampled_from(
 @settings(max_examples=300, deadline=None)
 @given(texts=st.lists(PIECES, max_size=14), sizes=st.lists(st.integers(1, 40), min_size=1, max_size=8))
 @example(texts=["AKIA", "IOSFODNN7EXAMPLE", "x"], sizes=[20])
+@example(texts=["4111 1111 1111 1111", "password=", "sk-", "sk-"], sizes=[1])
+@example(texts=["192.168.", "7.7", "password=", "sk-", "sk-"], sizes=[1])
 def test_whatever_is_shown_of_random_text_holds_no_match(texts: list[str], sizes: list[int]) -> None:
     text = "".join(texts)
     frames = []

@@ -17,7 +17,7 @@ REDACTED = "[redacted]"
 _LONGEST_NAME = 128  # characters: what is kept of names takes at most 2 MiB
 _MAX_PASSES = 8  # a replacement may make another pattern fit; no text needs more than a few passes
 _DOUBLED = str.maketrans("0123456789", "0246813579")  # twice each digit, its own digits summed
-_DIGITS = re.compile(r"[0-9](?:[ -]?[0-9])*")
+_DIGITS = re.compile(r"\b[0-9](?:[ -]?[0-9])*\b", re.ASCII)  # words of digits, as the pattern's \b means them
 
 
 def _compiled(sources: Iterable[str]) -> Any:

@@ -50,6 +50,10 @@ class _Patterns:
         self.names = names
         self.each = [_compiled(_WHOLE_RUNS.get(name, NAMED[name])) for name in names]
         self.found = _searched(sources)
+        self.unended = _searched([_unended(source) for source in sources])
+        self.each_unended = [
+            _compiled([_unended(source) for source in _WHOLE_RUNS.get(name, NAMED[name])]) for name in names
+        ]
         self.closed = _compiled(lazy) if lazy else None
         self.begun = re2.compile(f"(?:{'|'.join(map(beginnings, begun))})\\z".encode())
         self.in_json = _searched([source.removeprefix(r"\b") for source in sources])
@@ -57,6 +61,11 @@ class _Patterns:
 
 def _compiled(sources: Sequence[str]) -> Any:
     return re2.compile("|".join(f"(?:{source})" for source in sources))
+
+
+def _unended(source: str) -> str:
+    """Matches also where its last word goes on."""
+    return source.removesuffix(r"\b")
 
 
 def _searched(sources: Sequence[str]) -> Any:
@@ -103,9 +112,21 @@ class Scrub:
             at = found.start() if found is not None else len(raw)
             if len(raw) > len(text):
                 at = len(raw[:at].decode())
+            at = self._beside(text, at)
         for start in range(max(0, len(text) - self._longest + 1), at):
             if text[start:] in self._begun:
                 return start
+        return at
+
+    def _beside(self, text: str, at: int) -> int:
+        """Where a match begins that a mark from `at` on may end: a card number right before a password."""
+        assert self._patterns is not None
+        if at == len(text) or self._patterns.unended.Match(text) is None:
+            return at
+        found = chain.from_iterable(pattern.finditer(text) for pattern in self._patterns.each_unended)
+        for start, end in sorted((hit.span() for hit in found), reverse=True):
+            if start < at <= end:
+                at = start
         return at
 
     def _unclosed(self, text: str) -> str:
