@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from clearance.core import redact
 from clearance.core.mediation import Mediation
-from clearance.core.model import ActionCall, Hold, Principal, Shown
+from clearance.core.model import Action, ActionCall, Hold, Principal, Shown
 
 _CANONICAL = msgspec.json.Encoder(order="deterministic")
 _EVERY_TOUCH = 1_000_000
@@ -97,7 +97,11 @@ def for_storage(mediation: Mediation) -> msgspec.Raw:
     arguments = _mapping(redact.stored(mediation.arguments))
     kept = replace(
         request,
-        action=replace(request.action, tool=redact.clean_text(request.action.tool), arguments=arguments),
+        action=Action(
+            tool=redact.clean_text(request.action.tool),
+            operation=request.action.operation,
+            arguments=arguments,
+        ),
         resources=redact.stored_resources(request.resources),
         context=replace(request.context, goal=redact.stored(request.context.goal)),
         facts=redact.stored_facts(request.facts),

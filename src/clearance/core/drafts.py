@@ -28,6 +28,7 @@ from clearance.core.model import (
     Resource,
     Saved,
 )
+from clearance.core.model.plain import written
 from clearance.core.policy.chain import delegators
 
 ADMINISTRATION_RUN = "administration"
@@ -115,7 +116,7 @@ def action(
         principal=request.principal,
         tool=tool,
         operation=request.action.operation.value,
-        arguments=redact.stored(_new_of(arguments, context.already_recorded)),
+        arguments=_recorded(request, arguments),
         resources=redact.stored_resources(request.resources),
         facts=redact.stored_facts(request.facts),
         door=context.door,
@@ -224,13 +225,26 @@ def told(
     """An outcome's body, with the result as it may be stored."""
     return OutcomeBody(
         status=status,
-        result=redact.stored(result) if result is not None else None,
+        result=_stored(result) if result is not None else None,
         error=redact.stored(error) if error else "",
         why=why,
         measured=dict(measured or {}),
         redacted=() if judged is None else judged.redacted,
         decision=None if judged is None else judged.decision,
     )
+
+
+def _stored(result: Any) -> Any:
+    raw = written(result) if type(result) is dict else b""
+    return msgspec.Raw(raw) if raw and redact.is_storable(raw) else redact.stored(result)
+
+
+def _recorded(request: Request, arguments: dict[str, Any]) -> Any:
+    """The arguments as they are stored; as they were written, where nothing of that has to go."""
+    already, action = request.context.already_recorded, request.action
+    if arguments is action.arguments and action.written and redact.is_storable(action.written):
+        return _new_of(arguments, already) if already else msgspec.Raw(action.written)
+    return redact.stored(_new_of(arguments, already))
 
 
 def _new_of(arguments: dict[str, Any], already: int) -> dict[str, Any]:

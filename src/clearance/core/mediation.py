@@ -182,7 +182,8 @@ def _clear(mediation: Mediation, at: datetime) -> Step:
 def _settled(mediation: Mediation) -> Mediation:
     assert mediation.decision is not None
     transforms = [owed for owed in mediation.decision.obligations if isinstance(owed, Transform)]
-    arguments, redacted = redact.transformed(mediation.request.action.arguments, transforms)
+    action = mediation.request.action
+    arguments, redacted = redact.transformed(action.arguments, transforms, written=action.written)
     decision = mediation.decision if redacted or not transforms else without_transforms(mediation.decision)
     return replace(mediation, decision=decision, arguments=arguments, redacted=redacted)
 

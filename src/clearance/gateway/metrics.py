@@ -80,7 +80,7 @@ class Metrics:
 
     def resting(self, upstream: str, *, is_open: bool) -> None:
         """Whether it is left alone for a while."""
-        self._resting.labels(upstream).set(is_open)
+        _child(self._resting, upstream).set(is_open)
 
     def spent(self, upstream: str, *, input_tokens: int, output_tokens: int, cost_usd: float | None) -> None:
         """What one model call came to."""

@@ -101,7 +101,7 @@ class ControlPoint:
         )
         self._proposals = Proposals()
         self._open = OpenActions(journal, self.systems)
-        self._results = Results(policies, self.runs, self._open.intent)
+        self._results = Results(policies, self.runs, self._open)
 
     def clear(
         self, call: ActionCall, principal: Principal, *, door: str, target: Target | None = None

@@ -7,12 +7,23 @@ from contextlib import suppress
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from clearance.core import redact
 from clearance.core.mediation import Mediation
-from clearance.core.model import Draft, Operation, OutcomeStatus, Record, RecordKind, Transform
+from clearance.core.model import (
+    Action,
+    Draft,
+    Operation,
+    OutcomeStatus,
+    Record,
+    RecordKind,
+    Request,
+    Transform,
+)
 from clearance.errors import ClearanceError, ConflictError, NotFoundError
 from clearance.ports import Journal
+from clearance.runtime.memory import request_of
 from clearance.runtime.names import snapshot_of
 from clearance.runtime.proposals import PROPOSING
 from clearance.runtime.recent import Recent
@@ -37,13 +48,20 @@ class CameBy(Struct, frozen=True):
         return self.door in _ASKING
 
 
+class _Open(Struct, frozen=True):
+    """`request` as it was judged, without its arguments: they may be large, and the intent has them."""
+
+    intent: Draft
+    request: Request
+
+
 class OpenActions:
     """Thread-safe. What it forgets is read from the journal; only what may not be stored is gone then."""
 
     def __init__(self, journal: Journal, systems: Systems) -> None:
         self._journal = journal
         self._systems = systems
-        self._intents: Recent[Draft] = Recent(_KEPT)
+        self._open: Recent[_Open] = Recent(_KEPT)
         self._saved: Recent[tuple[str, ...]] = Recent(_KEPT)
         self._restorations: Recent[Mapping[str, str]] = Recent(_KEPT)
 
@@ -52,7 +70,9 @@ class OpenActions:
         if mediation.intent is None or mediation.refused:
             return
         action_id = mediation.request.context.action_id
-        self._intents.put(action_id, mediation.intent)
+        asked = mediation.request.action
+        bare = replace(mediation.request, action=Action(tool=asked.tool, operation=asked.operation))
+        self._open.put(action_id, _Open(mediation.intent, bare))
         if mediation.saved:
             self._saved.put(action_id, tuple(saved.system for saved in mediation.saved))
         if transforms := _restoring(mediation):
@@ -61,7 +81,17 @@ class OpenActions:
 
     def intent(self, action_id: str) -> Draft | Record:
         """What was written before it ran. Raises NotFoundError, StoreError."""
-        return self._intents.get(action_id) or self.stored_intent(action_id)
+        kept = self._open.get(action_id)
+        return self.stored_intent(action_id) if kept is None else kept.intent
+
+    def operation(self, action_id: str) -> Operation:
+        """Raises NotFoundError, StoreError."""
+        return Operation(self.intent(action_id).operation)
+
+    def request(self, action_id: str) -> Request:
+        """As it was judged; its arguments are left out. Raises NotFoundError, StoreError."""
+        kept = self._open.get(action_id)
+        return request_of(self.stored_intent(action_id)) if kept is None else kept.request
 
     def stored_intent(self, action_id: str) -> Record:
         """The same, as the journal has it."""
@@ -72,11 +102,15 @@ class OpenActions:
 
     def came_by(self, action_id: str) -> CameBy:
         """Raises NotFoundError, StoreError."""
-        return msgspec.json.decode(self.intent(action_id).body, type=CameBy)
+        kept = self._open.get(action_id)
+        if kept is None:
+            return msgspec.json.decode(self.stored_intent(action_id).body, type=CameBy)
+        return CameBy(kept.request.context.door, kept.request.action.operation.value)
 
     def unreported(self, action_id: str) -> Draft | Record:
         """Its intent, once: from then on it is not open. Raises NotFoundError, ConflictError, StoreError."""
-        return self._intents.pop(action_id) or self._unreported(action_id)
+        kept = self._open.pop(action_id)
+        return self._unreported(action_id) if kept is None else kept.intent
 
     def _unreported(self, action_id: str) -> Record:
         intent = self.stored_intent(action_id)

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
 class Recent(Generic[T]):
-    """Thread-safe; past `most` entries the one put longest ago is let go."""
+    """Past `most` entries the one put longest ago is let go. Thread-safe: each step is one of dicts."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._values: OrderedDict[str, T] = OrderedDict()
-        self._lock = threading.Lock()
+        self.get: Callable[[str], T | None] = self._values.get
 
     def put(self, key: str, value: T) -> None:
-        with self._lock:
-            self._values[key] = value
-            if len(self._values) > self._most:
-                self._values.popitem(last=False)
-
-    def get(self, key: str) -> T | None:
-        with self._lock:
-            return self._values.get(key)
+        """Keep it."""
+        self._values[key] = value
+        if len(self._values) > self._most:
+            self._values.popitem(last=False)
 
     def pop(self, key: str) -> T | None:
-        with self._lock:
-            return self._values.pop(key, None)
+        """The value, which is kept no longer."""
+        return self._values.pop(key, None)

@@ -1,29 +1,26 @@
-"""Results of cleared actions, judged by the policies in force. Knows which action it was from its intent."""
+"""Results of cleared actions, judged by the policies in force."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from msgspec.structs import replace
 
 from clearance.core import results
-from clearance.core.model import NO_RULES, Draft, Judged, Operation, Record, Request, ResultRules
+from clearance.core.model import NO_RULES, Judged, Request, ResultRules
 from clearance.core.policy import PolicySet
-from clearance.runtime.memory import request_of
+from clearance.runtime.open_actions import OpenActions
 from clearance.runtime.policy_book import PolicyBook
 from clearance.runtime.runs import Runs
-
-IntentOf = Callable[[str], "Draft | Record"]
 
 
 class Results:
     """Thread-safe. Nothing is decoded or looked up while no policy looks at results."""
 
-    def __init__(self, policies: PolicyBook, runs: Runs, intent_of: IntentOf) -> None:
+    def __init__(self, policies: PolicyBook, runs: Runs, actions: OpenActions) -> None:
         self._policies = policies
         self._runs = runs
-        self._intent_of = intent_of
+        self._actions = actions
 
     def rules(self, action_id: str) -> ResultRules:
         """Raises NotFoundError, StoreError."""
@@ -39,11 +36,10 @@ class Results:
 
     def _request(self, action_id: str, policies: PolicySet) -> Request | None:
         """The action as it was judged; None where no policy asks about what it gave."""
-        if not policies.results:
+        if not (policies.results and policies.of_results(self._actions.operation(action_id))):
             return None
-        intent = self._intent_of(action_id)
-        if not policies.of_results(Operation(intent.operation)):
-            return None
-        request = request_of(intent)
-        goal = self._runs.get(intent.run_id).goal
-        return replace(request, context=replace(request.context, goal=goal))
+        request = self._actions.request(action_id)
+        if request.context.goal:
+            return request
+        goal = self._runs.get(request.context.run_id).goal  # no record of an action repeats it
+        return replace(request, context=replace(request.context, goal=goal)) if goal else request

@@ -25,8 +25,12 @@ class Operation(StrEnum):
 
 
 class Action(Struct, frozen=True, kw_only=True):
-    """One tool call or model call. `tool` is the name as the agent called it; `arguments` are JSON values."""
+    """One tool call or model call. `tool` is the name as the agent called it; `arguments` are JSON values.
+
+    `written` is the JSON of the arguments, where they are nothing else; empty where that is not known.
+    """
 
     tool: str
     operation: Operation
     arguments: dict[str, Any] = {}
+    written: bytes = b""

@@ -18,6 +18,7 @@ from clearance.core.model import (
     ToolSpec,
 )
 from clearance.core.model.names import canonical
+from clearance.core.model.plain import written
 from clearance.core.normalize.environments import placed
 from clearance.core.normalize.naming import MAX_NAME
 from clearance.core.normalize.reading import UNREADABLE, distinct, named, unreadable
@@ -64,7 +65,7 @@ def _read(
             *(placed(resource, environment, trusted=False) for resource in found),
         )
     )
-    action = Action(tool=call.action, operation=operation, arguments=arguments)
+    action = Action(tool=call.action, operation=operation, arguments=arguments, written=written(arguments))
     return (
         action,
         resources or (placed(named("tool", call.action), environment, trusted=False),),

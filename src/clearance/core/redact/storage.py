@@ -14,6 +14,7 @@ from clearance.core.redact.opening import MAX_DEPTH, MAX_INTEGER, opened
 from clearance.core.redact.text import clean_text, found
 
 MAX_KEY = 256  # characters
+MAX_STRING = 8_192  # characters
 _NOTE = 64  # characters; the longest note on what was cut
 _ENCODER = msgspec.json.Encoder()
 _KNOWN_KEYS: set[str] = set()  # a memory of `secret_name`, which depends on nothing but the key
@@ -21,7 +22,7 @@ _MOST_KNOWN, _LONGEST_KNOWN = 8_192, 64
 _ONLY_TEXT = frozenset({str})
 
 
-def stored(value: Any, *, max_string: int = 8_192, max_total: int = 65_536) -> Any:
+def stored(value: Any, *, max_string: int = MAX_STRING, max_total: int = 65_536) -> Any:
     """A JSON value that may be stored. What is that already is returned as it is.
 
     Arguments of a secret's name become `[redacted:<name>]`, secrets within text `[redacted:secret]`. No

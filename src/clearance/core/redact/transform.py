@@ -11,11 +11,12 @@ from clearance.core.redact.opening import MAX_DEPTH, MAX_INTEGER, opened
 from clearance.core.redact.placeholders import Placeholders
 from clearance.core.redact.storage import unused
 from clearance.core.redact.text import REDACTED, found, printable, scrubbed
+from clearance.core.redact.written import is_free_of
 from clearance.errors import ConfigurationError, Problem
 
 
 def transformed(
-    arguments: dict[str, Any], transforms: Sequence[Transform]
+    arguments: dict[str, Any], transforms: Sequence[Transform], *, written: bytes = b""
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The arguments as they may be used, and the dotted paths that were changed.
 
@@ -23,8 +24,10 @@ def transformed(
     text, a key, a number or bytes becomes `[redacted:<pattern>]`. An object that holds something to take out
     is replaced by its fields. Where a transform restores, a placeholder (`[email:1]`) stands for each value
     instead; a pattern that another one takes out for good is gone. Untouched arguments come back as the same
-    object. Raises ConfigurationError for a pattern that nobody defined.
+    object. `written`, if given, is their JSON. Raises ConfigurationError for a pattern that nobody defined.
     """
+    if not transforms or (written and _find_nothing(transforms, written)):
+        return arguments, ()
     result, changed, _ = _applied(arguments, transforms)
     return result, changed
 
@@ -54,6 +57,13 @@ def _applied(
         _Scrub(placeholders.reserve, []).of(result, ())
         result = _Scrub(placeholders.put_into, changed).of(result, ())
     return result, tuple(dict.fromkeys(changed)), placeholders.values
+
+
+def _find_nothing(transforms: Sequence[Transform], written: bytes) -> bool:
+    names = {name for transform in transforms for name in transform.patterns}
+    if names - NAMED.keys() or any(transform.paths for transform in transforms):
+        return False
+    return is_free_of(written, _ordered(names))
 
 
 def _ordered(names: set[str]) -> tuple[str, ...]:
@@ -92,7 +102,7 @@ def _without(value: Any, steps: tuple[str, ...], here: tuple[str, ...], changed:
 
 
 def _may_hold(value: Any, names: tuple[str, ...]) -> bool:
-    """False only where no text of a plain value holds anything. One search for all of them: they are many."""
+    """False only where no text of a plain value holds what the patterns find. One search: texts are many."""
     texts = _texts_of(value)
     return texts is None or found("\n".join(texts), names)
 

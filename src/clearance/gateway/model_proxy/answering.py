@@ -7,12 +7,14 @@ from typing import Any
 
 import msgspec
 
+from clearance.core import redact
 from clearance.core.dialects.answer import Answer
 from clearance.core.dialects.ruling import Allowed, AllowedWith, Ruling
 from clearance.core.dialects.slots import forget_probabilities
 from clearance.core.dialects.turns import spoken
 from clearance.core.dialects.wire import FORMS, WireForm
-from clearance.core.model import Judged, OutcomeReport, OutcomeStatus
+from clearance.core.model import Judged, OutcomeReport, OutcomeStatus, ResultRules
+from clearance.core.model.plain import written
 from clearance.core.streams.scrub import Scrub
 from clearance.gateway.body import decode
 from clearance.gateway.model_proxy.call import Call, Parts, close
@@ -34,7 +36,9 @@ async def answer_of(parts: Parts, call: Call, upstream: str, raw: bytes) -> byte
     body: dict[str, Any] = decode(raw, dict)
     answer = form.read_answer(body)
     kept_back = Scrub((), parts.passage.restorations(call.check.action_id))
-    judged, changed = await _judged_texts(parts, call, form, body, upstream, answer)
+    judged, changed = None, False
+    if _ask_about(parts.passage.result_rules(call.check.action_id), body):
+        judged, changed = await _judged_texts(parts, call, form, body, upstream, answer)
     if kept_back.is_active:
         form.rule(body, [AllowedWith(kept_back.restored_json(one.arguments)) for one in answer.tool_calls])
         answer, changed = form.read_answer(body), True
@@ -61,13 +65,20 @@ async def passed_on(parts: Parts, call: Call, upstream: str, raw: bytes) -> byte
     return raw
 
 
+def _ask_about(rules: ResultRules, body: dict[str, Any]) -> bool:
+    """Whether policies may have something to say of this answer. Most hold nothing to be taken out."""
+    return rules.whole or (bool(rules.patterns) and not _is_free_of(body, rules.patterns))
+
+
+def _is_free_of(body: dict[str, Any], patterns: tuple[str, ...]) -> bool:
+    raw = written(body)
+    return bool(raw) and redact.is_free_of(raw, patterns)
+
+
 async def _judged_texts(
     parts: Parts, call: Call, form: WireForm, body: dict[str, Any], upstream: str, answer: Answer
 ) -> tuple[Judged | None, bool]:
     """What policies say of the texts, carried out in the body. Raises WithheldError, which is recorded."""
-    rules = parts.passage.result_rules(call.check.action_id)
-    if not (rules.patterns or rules.whole):
-        return None, False
     slots = form.slots(body)
     texts = [holder[name] for holder, name in slots]
     judged = judge_texts(parts, call, texts)
@@ -77,6 +88,7 @@ async def _judged_texts(
         raise WithheldError(judged, call.check.action_id)
     for (holder, name), text in zip(slots, judged.value["texts"], strict=True):
         holder[name] = text
+    rules = parts.passage.result_rules(call.check.action_id)
     rest = Scrub(rules.patterns, {}).clean_value(body, skip=_CALLS)  # annotations, what provider's tools gave
     is_changed = rest is not body
     if is_changed:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
 from time import perf_counter
 
 from msgspec import Struct
@@ -91,9 +90,10 @@ class _Line:
 class _Turns:
     """Who is asked next: everybody once, in order, then, after a pause, whoever has attempts left."""
 
-    __slots__ = ("_due", "_lines", "_pause", "_spent", "_turn")
+    __slots__ = ("_due", "_lines", "_names", "_pause", "_spent", "_turn")
 
-    def __init__(self, lines: Mapping[str, _Line]) -> None:
+    def __init__(self, names: Sequence[str], lines: Mapping[str, _Line]) -> None:
+        self._names = names
         self._lines = lines
         self._due: list[str] = []
         self._spent: set[str] = set()
@@ -108,7 +108,8 @@ class _Turns:
                 name = self._due.pop(0)
                 if self._lines[name].breaker.takes(clock()):
                     return name, self._lines[name]
-            self._due = [name for name, line in self._lines.items() if self._has_turn(name, line, clock())]
+            now = clock()
+            self._due = [name for name in self._names if self._has_turn(name, self._lines[name], now)]
             if not self._due:
                 return None
             if self._turn:
@@ -142,10 +143,10 @@ class Upstreams:
         `make` makes the request for an upstream. Raises UpstreamError when nobody could be asked, and at once
         when somebody was and may have acted on it.
         """
-        turns = _Turns({name: self._lines[name] for name in names})
-        problem = UpstreamError(_RESTING, reason="upstream_resting", sent=False)
-        last: tuple[str, Response] | None = None
-        async with AsyncExitStack() as held:  # the last answer, until there is a better one
+        turns = _Turns(names, self._lines)
+        problem: UpstreamError | None = None
+        last: tuple[str, Response] | None = None  # the last answer, until there is a better one
+        try:
             while (turn := await turns.next()) is not None:
                 name, line = turn
                 try:
@@ -155,16 +156,19 @@ class Upstreams:
                         raise
                     problem = error
                     continue
+                before, last = last, (name, response)
+                if before is not None:
+                    await before[1].aclose()
                 if response.status not in _AGAIN:
-                    return name, response
-                await held.aclose()
-                held.push_async_callback(response.aclose)
-                last = name, response
+                    return last
                 turns.heard(name, response)
-            if last is None:
-                raise problem
-            held.pop_all()
-            return last
+        except BaseException:
+            if last is not None:
+                await last[1].aclose()
+            raise
+        if last is None:
+            raise problem or UpstreamError(_RESTING, reason="upstream_resting", sent=False)
+        return last
 
     @property
     def attempts(self) -> dict[str, int]:

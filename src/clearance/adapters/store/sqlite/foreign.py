@@ -73,6 +73,7 @@ class Foreign:
         self._own = own
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._watching: sqlite3.Cursor | None = None
         self._version = -1
         self._asked = False
         self._seen = 0
@@ -88,7 +89,8 @@ class Foreign:
                 return []
             if self._connection is None and not self._watch_newest():
                 return []
-            version = self._data_version()
+            assert self._watching is not None
+            ((version,),) = self._watching.execute("PRAGMA data_version").fetchall()
             if version == self._version:
                 return []
             self._version = version
@@ -108,8 +110,12 @@ class Foreign:
         names = self._segments.names()
         if not names:
             return False
-        self._connection = self._segments.connect(names[0] if self._asked else names[-1])
+        self._watch(names[0] if self._asked else names[-1])
         return True
+
+    def _watch(self, name: str) -> None:
+        self._connection = self._segments.connect(name)
+        self._watching = self._connection.cursor()  # asked on every decision
 
     def _drain(self) -> list[Record]:
         found: list[Record] = []
@@ -131,11 +137,6 @@ class Foreign:
             return False
         assert self._connection is not None
         self._connection.close()
-        self._connection = self._segments.connect(later[0])
+        self._watch(later[0])
         self._version = -1
         return True
-
-    def _data_version(self) -> int:
-        assert self._connection is not None
-        version: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
-        return version

@@ -19,9 +19,9 @@ from clearance.adapters.store.sqlite.files import connect
 from clearance.adapters.store.sqlite.rows import Row
 from clearance.errors import ConflictError, StoreError
 
-# One look serves what one decision asks in a row: key, registry, policies, brake, holds. Whoever changes
-# something in another process hears of it later than this: the change is recorded, too, and answered.
-_LOOK_SECONDS: Final = 0.000_25
+# One look serves what decisions ask in a row: key, registry, policies, brake, holds. Whoever changes
+# something in another process is heard so much later at most: writing the change down takes longer.
+_LOOK_SECONDS: Final = 0.000_5
 _READERS_KEPT: Final = 4  # idle ones; more threads than that open one for each read
 
 
@@ -44,7 +44,9 @@ class Database:
         self._is_closed = False
 
     def revision(self, topic: str) -> int:
-        """How often something of this kind changed. Asked on every decision: holds no lock for long."""
+        """How often something of this kind changed. Asked on every decision, and mostly without a lock."""
+        if time.monotonic() < self._looked_until:
+            return self._numbers[topic]
         try:
             with self._watch_lock:
                 now = time.monotonic()
@@ -90,7 +92,7 @@ class Database:
 
     def close(self) -> None:
         with self._watch_lock, self._write_lock, self._readers_lock, translated("close the store"):
-            self._is_closed = True
+            self._is_closed, self._looked_until = True, 0.0
             for connection in (self._watch, *self._readers, self._writer):
                 connection.close()
             self._readers.clear()

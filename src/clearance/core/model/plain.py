@@ -1,0 +1,25 @@
+"""Which values are JSON and nothing else: what is written of them is all that there is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+MOST_WRITTEN = 16_777_216  # bytes, or characters, or items, of one member; past it nothing is written
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder()
+_NOT_JSON = (TypeError, ValueError, OverflowError, RecursionError)
+
+
+def written(value: Mapping[str, Any]) -> bytes:
+    """The JSON of a value that is JSON and nothing else; empty for any other, and for one that is huge."""
+    for member in value.values():
+        if isinstance(member, (str, bytes, list)) and len(member) > MOST_WRITTEN:
+            return b""
+    try:
+        raw = _ENCODER.encode(value)
+        return raw if _DECODER.decode(raw) == value else b""
+    except _NOT_JSON:
+        return b""
