@@ -43,9 +43,14 @@ def presented_as_key(scope: MutableMapping[str, Any]) -> Presented:
 
     Raises AuthenticationError for two credentials that differ: whose request it is cannot be told.
     """
-    plain = presented(scope)
-    keys = [value.decode("latin-1").strip() for name, value in scope["headers"] if name in _KEY_HEADERS]
-    is_said = any(name == _AUTHORIZATION for name, _ in scope["headers"])
+    plain, keys, is_said = presented(scope), [], False
+    for name, value in scope["headers"]:
+        if name in _KEY_HEADERS:
+            keys.append(value.decode("latin-1").strip())
+        elif name == _AUTHORIZATION:
+            is_said = True
+    if is_said and not keys:
+        return plain
     found = {key for key in (*keys, plain.credential if is_said else "") if key}
     if len(found) > 1 or (keys and is_said and not plain.credential):
         raise AuthenticationError("The request brings two credentials; send one.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -37,7 +38,7 @@ from clearance.core.policy import PolicySet
 from clearance.core.policy.posture import stopping
 from clearance.errors import ForbiddenError, NotFoundError, RequestError
 from clearance.ports import Journal, Target
-from clearance.runtime.mediator import AsyncAppend, Clock, Mediator
+from clearance.runtime.mediator import AsyncAppend, CallHash, Clock, Mediator
 from clearance.runtime.memory import Memory
 from clearance.runtime.names import NewId, snapshot_of
 from clearance.runtime.open_actions import CameBy, OpenActions
@@ -57,6 +58,7 @@ class _Asked(NamedTuple):
     target: Target | None
     hold_id: str
     ending: Event | None
+    call_hash: CallHash
 
 
 _Held = tuple[Hold | None, Event | None]
@@ -132,7 +134,13 @@ class ControlPoint:
             await append([draft], Durability.PROCESS)
         asked = self._understood(call, principal, run, held, door=door, already_recorded=already_recorded)
         mediation = await self._mediator.aclear(
-            asked.request, asked.policies, append, asked.target, hold_id=asked.hold_id, ending=asked.ending
+            asked.request,
+            asked.policies,
+            append,
+            asked.target,
+            hold_id=asked.hold_id,
+            ending=asked.ending,
+            call_hash=asked.call_hash,
         )
         if self._breakers is not None and (tripped := self._breakers.decided(mediation)):
             await asyncio.to_thread(self._breakers.trip, tripped)
@@ -314,16 +322,21 @@ class ControlPoint:
             takes_up=takes_up,
             parent_id=takes_up or call.parent_id or cannot,
             honours=call.honours,
-            call_hash=call_hash(call, principal),
             already_recorded=already_recorded,
         )
         request = read_call(call, self.known_as(principal), context, policies)
         request, target = self._targeted(request, target)
-        return _Asked(request, policies, target, hold.hold_id if hold is not None else "", ending)
+        hold_id = hold.hold_id if hold is not None else ""
+        return _Asked(request, policies, target, hold_id, ending, partial(call_hash, call, principal))
 
     def _decided(self, asked: _Asked) -> Mediation:
         mediation = self._mediator.clear(
-            asked.request, asked.policies, asked.target, hold_id=asked.hold_id, ending=asked.ending
+            asked.request,
+            asked.policies,
+            asked.target,
+            hold_id=asked.hold_id,
+            ending=asked.ending,
+            call_hash=asked.call_hash,
         )
         if self._breakers is not None and (tripped := self._breakers.decided(mediation)):
             self._breakers.trip(tripped)

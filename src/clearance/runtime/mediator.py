@@ -51,7 +51,13 @@ from clearance.runtime.systems import operation_of, radii_of, understood
 
 Clock = Callable[[], datetime]
 AsyncAppend = Callable[[list[Draft], Durability], Awaitable[list[Record]]]
+CallHash = Callable[[], str]
 Step = tuple[Mediation, Command | None]
+
+
+def _no_hash() -> str:
+    return ""
+
 
 _LOG = logging.getLogger("clearance")
 _ASKS_THE_WORLD = (Count, AskApproval, TakeSnapshot)
@@ -90,10 +96,12 @@ class Mediator:
         *,
         hold_id: str = "",
         ending: Event | None = None,
+        call_hash: CallHash = _no_hash,
     ) -> Mediation:
         """Decide, and make the decision durable. Ends in EXECUTING (the caller runs it now), HELD or DONE.
 
-        `hold_id` is the hold that the action takes up; `ending` why it cannot, which refuses it at once.
+        `hold_id` is the hold that the action takes up; `ending` why it cannot, which refuses it at once. The
+        `call_hash` is asked for only where somebody has to say yes.
         """
         mediation, command = _begin(request, hold_id, ending)
         while not isinstance(command, (Execute, Finish)):
@@ -107,7 +115,8 @@ class Mediator:
                     is_written = True
                 mediation, command = self._written(mediation, is_written=is_written)
             elif isinstance(command, _ASKS_THE_WORLD):
-                mediation, command = self._told(mediation, self._ask(command, mediation, target), policies)
+                asking = _bound(mediation, command, call_hash)
+                mediation, command = self._told(mediation, self._ask(command, asking, target), policies)
             else:
                 mediation, command = self._gather(mediation, policies)
         if _leaves(mediation, ending):
@@ -123,6 +132,7 @@ class Mediator:
         *,
         hold_id: str = "",
         ending: Event | None = None,
+        call_hash: CallHash = _no_hash,
     ) -> Mediation:
         """The same, with the event loop free while the store writes and the systems are asked."""
         mediation, command = _begin(request, hold_id, ending)
@@ -137,7 +147,8 @@ class Mediator:
                     is_written = True
                 mediation, command = self._written(mediation, is_written=is_written)
             elif isinstance(command, _ASKS_THE_WORLD):
-                event = await asyncio.to_thread(self._ask, command, mediation, target)
+                asking = _bound(mediation, command, call_hash)
+                event = await asyncio.to_thread(self._ask, command, asking, target)
                 mediation, command = self._told(mediation, event, policies)
             else:
                 mediation, command = self._gather(mediation, policies)
@@ -251,6 +262,14 @@ def _begin(request: Request, hold_id: str, ending: Event | None) -> Step:
         return begin(request, hold_id=hold_id)
     held = Mediation(state=State.HELD, request=request, arguments=request.action.arguments, hold_id=hold_id)
     return step(held, ending, _NO_RULES)
+
+
+def _bound(mediation: Mediation, command: Command, call_hash: CallHash) -> Mediation:
+    """What is asked of a person is bound to the call as it came."""
+    if not isinstance(command, AskApproval) or mediation.request.context.call_hash:
+        return mediation
+    context = replace(mediation.request.context, call_hash=call_hash())
+    return replace(mediation, request=replace(mediation.request, context=context))
 
 
 def _leaves(mediation: Mediation, ending: Event | None) -> bool:

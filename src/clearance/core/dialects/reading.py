@@ -14,7 +14,8 @@ from clearance.errors import RequestError
 _MEMBER = re.compile(r"[a-z0-9_]+")
 _PLAIN: set[str] = set()  # names that were looked at before: most are the same ones
 _MOST_PLAIN, _LONGEST_PLAIN = 1_024, 64
-_MORE_MODELS = ("models", "fallbacks")
+_MORE_MODELS = frozenset({"models", "fallbacks"})
+_ONLY_OBJECTS = frozenset({dict})
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 
 
@@ -23,7 +24,7 @@ def listed(body: Mapping[str, Any], name: str) -> list[Any]:
     value = body.get(name)
     if value is None:
         return []
-    if not isinstance(value, list) or not all(type(item) is dict for item in value):
+    if not isinstance(value, list) or not _ONLY_OBJECTS.issuperset(map(type, value)):
         raise RequestError(f"`{name}` has to be a list of objects.", reason="wrong_type")
     return value
 
@@ -99,7 +100,7 @@ def kind_of(tool: Mapping[str, Any], otherwise: str = "") -> str:
 
 def of_one_model(body: Mapping[str, Any]) -> None:
     """Raises RequestError for other models beside the one that is judged: routers take them in its place."""
-    if any(body.get(name) is not None for name in _MORE_MODELS):
+    if not _MORE_MODELS.isdisjoint(body) and any(body.get(name) is not None for name in _MORE_MODELS):
         message = (
             "`models` and `fallbacks` are not offered: name one model; routes are the operator's to set."
         )

@@ -101,14 +101,16 @@ def _said(item: Any) -> bytes:
         return _ENCODER.encode(item)
     if item.get("type") in _UNSPOKEN:
         return b""
-    content = item.get("content")
+    content, role = item.get("content"), item.get("role")
+    if type(content) is str and len(item) == 2 and type(role) is str and role != "assistant":
+        return _ENCODER.encode([role or None, content, []])
     parts = [_part(part) for part in content] if isinstance(content, list) else []
     said: list[Any] = [
-        item.get("role") or item.get("type"),
+        role or item.get("type"),
         text_of(content),
         [part for part in parts if part],
     ]
-    if item.get("role") == "assistant":
+    if role == "assistant":
         said += [_calls(item)]
     elif "role" not in item or len(item) > 2:
         said += [{name: value for name, value in item.items() if name not in _NOT_COUNTED}]

@@ -13,7 +13,8 @@ class Context(Struct, frozen=True, kw_only=True):
     """`at` is aware UTC. `honours` lists the obligations that the door can carry out itself.
 
     `systems` names the configured systems that the action touches: there it is counted before it is decided.
-    `call_hash` is of the call as it came, and of who sent it; empty where it cannot be told by a hash.
+    `call_hash` is of the call as it came, and of who sent it. Who is asked for a yes needs it; empty
+    where the call cannot be told by a hash.
     `already_recorded` is how many of a model call's first messages the run's trace holds already.
     `takes_up` is the action that a model proposed and that this one carries out: it counts once.
     """

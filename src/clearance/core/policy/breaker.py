@@ -6,7 +6,7 @@ Pure. Memory for one breaker and one subject is bounded, and an event costs the 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from enum import StrEnum
 
@@ -15,9 +15,10 @@ from msgspec import Struct
 from clearance.core.model import ActorKind, Mode, ReasonCode, Request, StopKind, StopLevel
 from clearance.core.model.names import canonical
 from clearance.core.policy.condition import Condition
+from clearance.core.policy.sums import ReadAmount
 from clearance.core.policy.truth import TRUE
 from clearance.core.policy.view import View
-from clearance.core.policy.windows import Count, Tally, Total
+from clearance.core.policy.windows import Amount, Count, Tally, Total
 
 SUBJECTS_KEPT = 10_000  # of all breakers together; the one seen longest ago starts anew
 VIOLATIONS = frozenset(
@@ -60,7 +61,6 @@ class Per(StrEnum):
     TOOL = "tool"
 
 
-Amount = Callable[[View], "Decimal | None"]
 Subject = tuple[StopKind, str]
 
 
@@ -76,7 +76,7 @@ class Breaker(Struct, frozen=True, kw_only=True):
     limit: float
     within_seconds: float
     at_least: int
-    amount: Amount | None
+    amount: ReadAmount | None
     then: StopLevel
     for_seconds: float | None
     per: Per
@@ -93,7 +93,7 @@ class Tripped(Struct, frozen=True, kw_only=True):
 class Heard(Struct, frozen=True):
     """A request as breakers see it: which of them count it, for whom, and with which amount."""
 
-    entries: tuple[tuple[Breaker, Subject, Decimal | None], ...]
+    entries: tuple[tuple[Breaker, Subject, Amount | None], ...]
     at: float
 
 
@@ -168,7 +168,7 @@ def _new_window(breaker: Breaker) -> Count | Total | Tally:
 
 
 def _add(
-    window: Count | Total | Tally, breaker: Breaker, event: Event, amount: Decimal | None, at: float
+    window: Count | Total | Tally, breaker: Breaker, event: Event, amount: Amount | None, at: float
 ) -> None:
     match window:
         case Total():

@@ -7,11 +7,11 @@ from enum import StrEnum
 from msgspec import Struct
 
 from clearance.core.model import Rule, StopLevel
-from clearance.core.policy.breaker import Amount, Measure, Per
+from clearance.core.policy.breaker import Measure, Per
 from clearance.core.policy.located import Located
 from clearance.core.policy.problems import ProblemCode
 from clearance.core.policy.reading import Reader
-from clearance.core.policy.sums import summed
+from clearance.core.policy.sums import ReadAmount, summed
 from clearance.core.policy.watch import MAX_COUNTED
 
 KEYS = ("trips", "then", "for_seconds", "per")
@@ -43,7 +43,7 @@ class Breaking(Struct, frozen=True, kw_only=True):
     limit: float = 1.0
     within_seconds: float = 1.0
     at_least: int = _AT_LEAST
-    amount: Amount | None = None
+    amount: ReadAmount | None = None
     then: StopLevel = StopLevel.PAUSED
     for_seconds: float | None = None
     per: Per = Per.AGENT
@@ -129,7 +129,7 @@ def _limit(measure: Measure, at: Located, reader: Reader) -> float:
     return limit
 
 
-def _amount(at: Located, fields: dict[str, Located], reader: Reader) -> Amount | None:
+def _amount(at: Located, fields: dict[str, Located], reader: Reader) -> ReadAmount | None:
     source = summed("trips spend", at, fields, reader)
     return None if source is None else source[1]
 

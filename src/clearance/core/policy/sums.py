@@ -15,13 +15,14 @@ from clearance.core.policy.values import is_path, walk
 from clearance.core.policy.view import View
 from clearance.core.policy.vocabulary import is_fact_name
 from clearance.core.policy.watch import Compiled, Parts, bound, read_limit, span
-from clearance.core.policy.windows import EXACT, MAX_AMOUNT, Distinct, Entry, Total
+from clearance.core.policy.windows import MAX_AMOUNT, Amount, Distinct, Entry, Total, plus
 
+_WHOLE = 2**63  # a sum of so many of these is still a float, as it is told
 _LONG = 64  # a longer text is remembered by its hash
 _DISTINCT_OF = ("resource", "tool", "domain")
 
 Values = Callable[[View], Collection[Any]]
-Amount = Callable[[View], "Decimal | None"]
+ReadAmount = Callable[[View], "Amount | None"]
 Distinguished = Callable[[View], "frozenset[str] | None"]
 
 
@@ -40,11 +41,11 @@ def sum_within(parts: Parts, reader: Reader) -> Compiled | None:
             return FALSE
         window = view.windows(scope).get(watch_id)
         present = amount(view)
-        total = present or Decimal(0)
+        total = present or 0
         is_unknown = present is None
         if isinstance(window, Total):
             proposed = view.proposed(scope, watch_id)
-            total = EXACT.add(total, window.total(view.now, without=proposed))
+            total = plus(total, window.total(view.now, without=proposed))
             is_unknown = is_unknown or window.is_unknown(view.now, without=proposed)
         if total > exact or (not is_strict and total == exact):
             return truth
@@ -53,7 +54,7 @@ def sum_within(parts: Parts, reader: Reader) -> Compiled | None:
     def actual(view: View) -> Any:
         window = view.windows(scope).get(watch_id)
         present = amount(view)
-        earlier = window.total(view.now) if isinstance(window, Total) else Decimal(0)
+        earlier = window.total(view.now) if isinstance(window, Total) else 0
         return {"earlier": float(earlier), "present": None if present is None else float(present)}
 
     def feed(window: Total, view: View) -> Entry:
@@ -67,7 +68,9 @@ def sum_within(parts: Parts, reader: Reader) -> Compiled | None:
     return parts.condition(phrase, test, actual, remedy), watch
 
 
-def summed(what: str, at: Located, fields: dict[str, Located], reader: Reader) -> tuple[str, Amount] | None:
+def summed(
+    what: str, at: Located, fields: dict[str, Located], reader: Reader
+) -> tuple[str, ReadAmount] | None:
     """The fact or the argument that is added up: its name, and how its amount is read."""
     given = [key for key in ("fact", "argument") if key in fields]
     if len(given) != 1:
@@ -79,25 +82,25 @@ def summed(what: str, at: Located, fields: dict[str, Located], reader: Reader) -
         return None
     name, read = values
 
-    def amount(view: View) -> Decimal | None:
-        total = Decimal(0)
+    def amount(view: View) -> Amount | None:
+        total: Amount = 0
         for value in read(view):
             exact = exactly(value)
             if exact is None:
                 return None
-            total = EXACT.add(total, exact)
+            total = plus(total, exact)
         return total
 
     return name, amount
 
 
-def exactly(value: Any) -> Decimal | None:
-    """A number as the decimal it is written as, so that 0.1 + 0.2 is 0.3; None for anything else.
+def exactly(value: Any) -> Amount | None:
+    """A number as it is written, so that 0.1 + 0.2 is 0.3; None for anything else.
 
     Less than nothing counts as nothing, so that a refund does not buy a further payment.
     """
     if type(value) is int:
-        return Decimal(min(max(value, 0), MAX_AMOUNT))
+        return value if 0 <= value < _WHOLE else Decimal(min(max(value, 0), MAX_AMOUNT))
     if type(value) is float and value - value == 0.0:
         return Decimal(repr(max(value, 0.0)))
     return None

@@ -63,5 +63,10 @@ def to_client(headers: Iterable[Header]) -> list[Header]:
 
 def value_of(headers: Iterable[Header], name: bytes) -> str:
     """A header's value; empty where it is missing or sent twice."""
-    found = [value for one, value in headers if one == name]
-    return found[0].decode("latin-1").strip() if len(found) == 1 else ""
+    found: bytes | None = None
+    for one, value in headers:
+        if one == name:
+            if found is not None:
+                return ""
+            found = value
+    return "" if found is None else found.decode("latin-1").strip()

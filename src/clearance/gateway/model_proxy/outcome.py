@@ -50,14 +50,14 @@ class Said(Struct, frozen=True, kw_only=True):
 def recorded(said: Said, timing: Timing, cost: float | None) -> dict[str, Any]:
     """The result of an outcome. Tool calls are named; their arguments stand in their own records."""
     answer = said.answer
-    result: dict[str, Any] = {
+    return {
         "id": answer.id,
         "model": answer.model,
         "upstream": said.upstream,
-        "texts": answer.texts,
-        "refusals": answer.refusals,
+        "texts": list(answer.texts),
+        "refusals": list(answer.refusals),
         "tool_calls": [_plain(one) for one in said.proposals],
-        "finish": answer.finish,
+        "finish": list(answer.finish),
         "usage": {
             "input_tokens": answer.usage.input_tokens,
             "output_tokens": answer.usage.output_tokens,
@@ -65,10 +65,9 @@ def recorded(said: Said, timing: Timing, cost: float | None) -> dict[str, Any]:
         },
         "cost_usd": cost,
         **timing.told(),
-        "conversation": said.conversation,
+        "conversation": list(said.conversation),
         "messages": said.messages,
     }
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in result.items()}
 
 
 def _plain(one: Proposal) -> dict[str, str]:

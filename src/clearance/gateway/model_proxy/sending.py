@@ -16,7 +16,10 @@ from clearance.gateway.upstream import Origin, OutRequest
 Make = Callable[[str, Upstream], tuple[Origin, OutRequest]]
 
 _AZURE_VERSION = "2024-10-21"  # its newest general one; `api_version` says another
-_ANTHROPIC_VERSION = b"2023-06-01"  # the only one there is
+_VERSION = (b"anthropic-version", b"2023-06-01")  # the only one there is
+_JSON = (b"content-type", b"application/json")
+_PLAIN = (b"accept-encoding", b"identity")
+_KEY_OF = {"anthropic": (b"x-api-key", b""), "azure": (b"api-key", b"")}
 _PASSED = {Dialect.MESSAGES: ("beta", "limit", "after_id", "before_id")}
 
 
@@ -26,7 +29,10 @@ class Sender:
     def __init__(self, settings: ModelSettings) -> None:
         """Raises ConfigurationError with every key that is not where it should be."""
         self._keys = read_keys(settings)
-        self._origins = {name: Origin.of(one.base_url) for name, one in settings.upstreams.items()}
+        upstreams = settings.upstreams.items()
+        self._origins = {name: Origin.of(one.base_url) for name, one in upstreams}
+        self._bases = {name: urlsplit(one.base_url).path.rstrip("/") for name, one in upstreams}
+        self._own = {name: _headers(one, self._keys.get(name, "")) for name, one in upstreams}
 
     def maker(
         self, place: Place, *, model: str, headers: list[Header], query: bytes, body: Callable[[str], bytes]
@@ -34,14 +40,13 @@ class Sender:
         """Makes the request for whichever upstream is tried; `body` by the upstream's name for the model."""
 
         def make(name: str, upstream: Upstream) -> tuple[Origin, OutRequest]:
-            base = urlsplit(upstream.base_url).path.rstrip("/")
-            target = base + _target(place, upstream, model, query)
-            request = OutRequest(
-                method=place.method.encode(),
-                target=target.encode(),
-                headers=(*headers, *self._own(name, upstream, place, headers)),
-                body=body(name),
-            )
+            target = self._bases[name] + _target(place, upstream, model, query)
+            own = self._own[name]
+            if place.method == "POST":
+                own = (_JSON, *own)
+            if upstream.kind == "anthropic" and not any(header[0] == _VERSION[0] for header in headers):
+                own = (_VERSION, *own)
+            request = OutRequest(place.method.encode(), target.encode(), (*headers, *own), body(name))
             return self._origins[name], request
 
         return make
@@ -50,23 +55,18 @@ class Sender:
         """Whether a provider's answer repeats a key of ours."""
         return any(key.encode() in text for key in self._keys.values())
 
-    def _own(self, name: str, upstream: Upstream, place: Place, headers: list[Header]) -> list[Header]:
-        own = [(b"accept-encoding", b"identity")]
-        if place.method == "POST":
-            own.append((b"content-type", b"application/json"))
-        own += [(key.lower().encode(), value.encode()) for key, value in upstream.headers.items()]
-        key = self._keys.get(name, "").encode()
-        if upstream.kind == "anthropic":
-            if not any(header[0] == b"anthropic-version" for header in headers):
-                own.append((b"anthropic-version", _ANTHROPIC_VERSION))
-            return [*own, (b"x-api-key", key)] if key else own
-        if not key:
-            return own
-        return [*own, (b"api-key", key) if upstream.kind == "azure" else (b"authorization", b"Bearer " + key)]
+
+def _headers(upstream: Upstream, key: str) -> tuple[Header, ...]:
+    """What every request to it says of us."""
+    own = [_PLAIN, *((name.lower().encode(), value.encode()) for name, value in upstream.headers.items())]
+    if key:
+        name, value = _KEY_OF.get(upstream.kind, (b"authorization", b"Bearer "))
+        own.append((name, value + key.encode()))
+    return tuple(own)
 
 
 def _target(place: Place, upstream: Upstream, model: str, query: bytes) -> str:
-    sent = parse_qs(query.decode("latin-1"))
+    sent = parse_qs(query.decode("latin-1")) if query else {}
     if upstream.kind == "azure":
         if place.path in ("/chat/completions", "/embeddings"):
             version = upstream.api_version or sent.get("api-version", [_AZURE_VERSION])[0]
