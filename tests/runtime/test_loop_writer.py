@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -27,6 +28,16 @@ class Counting(MemoryJournal):
         super().__init__()
         self.commits: list[tuple[int, Durability]] = []
         self.failing: Exception | None = None
+        self.syncs = 0
+        self.disk = threading.Event()  # until it is set, the disk takes its time
+        self.disk.set()
+        self.sync_fails: Exception | None = None
+
+    def sync(self) -> None:
+        self.disk.wait(10)
+        self.syncs += 1
+        if self.sync_fails is not None:
+            raise self.sync_fails
 
     def append(self, drafts: Sequence[Draft], *, durability: Durability = Durability.POWER) -> list[Record]:
         if self.failing is not None:
@@ -35,15 +46,47 @@ class Counting(MemoryJournal):
         return super().append(drafts, durability=durability)
 
 
-async def test_what_one_turn_of_the_loop_brings_shares_a_commit_as_durable_as_the_most_asked() -> None:
+async def test_what_one_turn_of_the_loop_brings_shares_a_commit_and_a_sync() -> None:
     journal = Counting()
     writer = LoopWriter(journal)
     durabilities = [Durability.PROCESS] * 9 + [Durability.POWER]
     written = await asyncio.gather(*(writer.append([draft(), draft()], one) for one in durabilities))
-    assert journal.commits == [(20, Durability.POWER)]
+    assert journal.commits == [(20, Durability.PROCESS)]
+    assert journal.syncs == 1
     assert [record.seq for group in written for record in group] == list(range(1, 21))
     await writer.append([draft()], Durability.PROCESS)
     assert journal.commits[1:] == [(1, Durability.PROCESS)]
+    assert journal.syncs == 1
+    writer.close()
+
+
+async def test_who_asked_for_power_waits_for_the_disk_and_nobody_else_does() -> None:
+    journal = Counting()
+    writer = LoopWriter(journal)
+    journal.disk.clear()
+    first = asyncio.create_task(writer.append([draft()], Durability.POWER))
+    assert len(await writer.append([draft()], Durability.PROCESS)) == 1
+    later = [asyncio.create_task(writer.append([draft()], Durability.POWER)) for _ in range(3)]
+    assert len(await writer.append([draft()], Durability.PROCESS)) == 1
+    assert not first.done()
+    assert not any(one.done() for one in later)
+    journal.disk.set()
+    await asyncio.gather(first, *later)
+    assert journal.syncs == 2  # one for the first, one for all that came while it ran
+    writer.close()
+
+
+@pytest.mark.parametrize("error", [StoreError("the disk is gone"), ZeroDivisionError()])
+async def test_what_the_disk_did_not_take_is_refused_and_the_next_is_tried_again(error: Exception) -> None:
+    journal = Counting()
+    writer = LoopWriter(journal)
+    journal.sync_fails = error
+    with pytest.raises(StoreError):
+        await writer.append([draft()], Durability.POWER)
+    assert len(await writer.append([draft()], Durability.PROCESS)) == 1
+    journal.sync_fails = None
+    assert len(await writer.append([draft()], Durability.POWER)) == 1
+    writer.close()
 
 
 @pytest.mark.parametrize("error", [StoreError("disk full"), ZeroDivisionError()])

@@ -241,6 +241,7 @@ class Application:
             for chore in chores:
                 chore.cancel()
             await asyncio.gather(*chores, return_exceptions=True)
+            self._door.writer.close()
             self._assembly.close()
 
     def _chores(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:

@@ -75,6 +75,12 @@ class Journal(Protocol):
     def append(self, drafts: Sequence[Draft], *, durability: Durability = Durability.POWER) -> list[Record]:
         """Write all or none, and return only when they are as durable as asked. Raises StoreError."""
 
+    def sync(self) -> None:
+        """Make whatever was appended proof against a power cut. Raises StoreError.
+
+        Waits for the disk and for nothing else, and keeps no append waiting: for a thread beside those.
+        """
+
     def run(self, run_id: str) -> list[Record]:
         """Every kept record of a run, by `seq`. Empty when there is none."""
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from clearance.core.model import Draft, Durability, Record
 from clearance.errors import StoreError
 from clearance.ports import Journal
-from clearance.runtime.group import Entry, fail, resolve, write
+from clearance.runtime.group import Entry, fail, most_of, resolve, write
 
 _MOST_AT_ONCE = 512  # appends in one transaction
 
@@ -45,8 +45,11 @@ class AsyncWriter:
             group = self._pending[:_MOST_AT_ONCE]
             del self._pending[:_MOST_AT_ONCE]
             try:
-                written = await loop.run_in_executor(self._thread, write, self._journal, group)
+                written = await loop.run_in_executor(
+                    self._thread, write, self._journal, group, most_of(group)
+                )
             except StoreError as error:
                 fail(group, error)
             else:
-                resolve(group, written)
+                for entry, records in written:
+                    resolve(entry, records)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sqlite3
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from clearance.adapters.store.sqlite import SqliteJournal
+from clearance.adapters.store.sqlite import SqliteJournal, files
 from clearance.adapters.store.sqlite.writer import _RUNS_KEPT
 from clearance.core.model import Draft, Durability
 from clearance.errors import StoreError
@@ -161,3 +162,41 @@ def test_a_closed_journal_takes_nothing_more(journal: SqliteJournal, draft: Make
     journal.close()
     with pytest.raises(StoreError, match="closed"):
         journal.append([draft()])
+
+
+def test_a_sync_makes_the_newest_log_durable_and_a_rotation_that_of_the_one_it_leaves(
+    open_journal: Open, draft: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+
+    def spied(descriptor: int) -> None:
+        os.fdatasync(descriptor)
+        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+
+    monkeypatch.setattr(files, "_sync_data", spied)
+    journal = open_journal()
+    journal.sync()
+    assert synced == []
+    journal.append([draft(day=0)], durability=Durability.PROCESS)
+    journal.sync()
+    (first,) = synced
+    assert first.startswith("2026-03-14")
+    assert first.endswith("-wal")
+    journal.append([draft(day=1)], durability=Durability.PROCESS)
+    assert synced == [first, first]
+    journal.sync()
+    assert len(synced) == 3
+    assert synced[2] > first
+
+
+def test_the_first_commit_on_a_segment_waits_for_the_disk_whatever_was_asked(
+    open_journal: Open, draft: Make
+) -> None:
+    """SQLite syncs the directory in which it made the log with that."""
+    journal = open_journal()
+    writer = journal._writer
+    for day in (0, 1):
+        journal.append([draft(day=day)], durability=Durability.PROCESS)
+        assert writer._full
+        journal.append([draft(day=day)], durability=Durability.PROCESS)
+        assert not writer._full

@@ -72,10 +72,20 @@ def remove_unfinished(directory: Path) -> None:
                 left.unlink()
 
 
+_sync_data = getattr(os, "fdatasync", os.fsync)
+
+
 def sync_log(path: Path) -> None:
-    """Make every commit to a database power-safe: in WAL mode they are all in its log or checkpointed."""
+    """Make every commit to a database power-safe: in WAL mode they are all in its log or checkpointed.
+
+    The first commit has to be FULL: SQLite syncs the directory of a log that it made with its own first sync.
+    """
     with suppress(FileNotFoundError):
-        _sync(path.with_name(f"{path.name}-wal"))
+        descriptor = os.open(f"{path}-wal", os.O_RDONLY)
+        try:
+            _sync_data(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _sync(path: Path) -> None:

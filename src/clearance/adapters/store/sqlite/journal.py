@@ -74,6 +74,10 @@ class SqliteJournal:
         latest = max(item.draft.at for item in accepted)
         return self._group.submit(Job(accepted, latest, durability))
 
+    def sync(self) -> None:
+        with translated("write to the disk"):
+            self._writer.sync()
+
     def run(self, run_id: str) -> list[Record]:
         return self._ask(lambda: self._queries.run(run_id))
 

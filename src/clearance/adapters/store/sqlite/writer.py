@@ -69,6 +69,7 @@ class Writer:
         self._connection: sqlite3.Connection | None = None
         self._name = ""
         self._full = True
+        self._is_new = True  # nothing was committed on this connection yet
         self._runs: dict[str, RunState] = {}
         self._position, self._chain = 0, GENESIS
         self._ends_at = _NEVER
@@ -93,9 +94,12 @@ class Writer:
         """Make every append power-safe, those for PROCESS too, and let go."""
         with self._lock:
             self._closed = True
-            if self._connection is not None:
-                sync_log(self._segments.path(self._name))
             self._detach()
+
+    def sync(self) -> None:
+        """Make every commit power-safe, beside a write that may go on. Raises OSError."""
+        if name := self._name:  # what was written to those before was synced when they were left
+            sync_log(self._segments.path(name))
 
     def _write(self, jobs: Sequence[Job]) -> list[list[Record]]:
         full = any(job.durability is Durability.POWER for job in jobs)
@@ -111,6 +115,7 @@ class Writer:
         actions.write()
         self._own.stage(records)
         connection.execute("COMMIT")
+        self._is_new = False
         self._own.settle()
         self._keep(changed)
         return written
@@ -152,9 +157,10 @@ class Writer:
         """Open a write transaction on the segment that takes a record of this time."""
         connection = self._connection or self._attach(latest)
         while True:
-            if full is not self._full:
-                connection.executescript(f"PRAGMA synchronous={'FULL' if full else 'NORMAL'}")
-                self._full = full
+            wanted = full or self._is_new
+            if wanted is not self._full:
+                connection.executescript(f"PRAGMA synchronous={'FULL' if wanted else 'NORMAL'}")
+                self._full = wanted
             connection.execute("BEGIN IMMEDIATE")
             self._refresh(connection)
             if latest < self._ends_at:
@@ -189,13 +195,14 @@ class Writer:
         for setting in _SETTINGS:
             connection.execute(setting)
         connection.executescript("PRAGMA synchronous=FULL")
-        self._connection, self._name, self._full = connection, name, True
+        self._connection, self._name, self._full, self._is_new = connection, name, True, True
         self._forget()
         return connection
 
     def _detach(self) -> None:
         self._forget()
         if self._connection is not None:
+            self.sync()
             with suppress(sqlite3.Error):
                 # What others still read stays in the log; the last of them to close folds it in.
                 self._connection.execute("PRAGMA busy_timeout=0")
