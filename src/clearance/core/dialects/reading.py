@@ -85,8 +85,11 @@ def plainly_named(objects: Iterable[Mapping[str, Any]]) -> None:
 def one_spelling(objects: Iterable[Mapping[str, Any]], known: frozenset[str]) -> None:
     """Raises RequestError for a member that a client which reads names in any case takes for a known one."""
     for one in objects:
-        if not known.issuperset(one) and any(name.casefold() in known for name in one.keys() - known):
-            raise RequestError("A member's name is a known one in other letters.", reason="unknown_field")
+        if _PLAIN.issuperset(one) or known.issuperset(one):
+            continue  # in small letters no name is another one's
+        for name in one.keys() - known:
+            if not _is_plain(name) and name.casefold() in known:
+                raise RequestError("A member's name is a known one in other letters.", reason="unknown_field")
 
 
 def kind_of(tool: Mapping[str, Any], otherwise: str = "") -> str:

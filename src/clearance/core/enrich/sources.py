@@ -12,11 +12,11 @@ from clearance.core.classify.records import TOLD
 from clearance.core.model import ActionCall, Fact, FactSpec, FactValue, Request, Resource, ToolSpec
 from clearance.core.model.names import secret_name
 from clearance.core.model.paths import MISSING, at_path
-from clearance.core.model.plain import MOST_WRITTEN
 
 CALLER, DECLARED, DERIVED = "caller", "declared", TOLD
 _MAX_STRING = 256  # characters; a longer string is content, not a fact
 _MAX_INTEGER = 2**63  # what stores and wires carry
+_MAX_MEASURED = 16_777_216  # bytes; beyond, the size of arguments is not measured but unknown
 _RECIPIENT_KINDS = frozenset({"channel", "email", "recipient"})
 _ENCODER = msgspec.json.Encoder()
 
@@ -149,7 +149,7 @@ def _domains(recipients: Iterable[Resource]) -> FactValue:
 
 def _json_bytes(arguments: Mapping[str, Any]) -> FactValue:
     for value in arguments.values():
-        if isinstance(value, (str, bytes, list)) and len(value) > MOST_WRITTEN:
+        if isinstance(value, (str, bytes, list)) and len(value) > _MAX_MEASURED:
             return None
     try:
         return len(_ENCODER.encode(arguments))

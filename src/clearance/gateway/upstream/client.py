@@ -24,13 +24,14 @@ class _Pool:
         self.connections: set[Connection] = set()
         self.idle: list[Connection] = []
         self.users = 0
+        self._most = most
         self._free = asyncio.Semaphore(most)
 
     async def enter(self, patience_seconds: float) -> None:
         """Wait for the right to one exchange. Raises TimeoutError."""
         self.users += 1
         try:
-            if self._free.locked():
+            if self.users > self._most:
                 async with asyncio.timeout(patience_seconds):
                     await self._free.acquire()
             else:
