@@ -66,7 +66,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 )
 _SWEEP_SECONDS = 30.0
 _OFTEN_SECONDS = 0.5  # a person who is asked hears of it at once, and an expiry is told as it happens
-_TEND_SECONDS = 0.05  # so often, no checkpoint is large enough to hold up the disk for long
+# So often, no checkpoint is large enough to hold up the disk for long; nor is one made for every commit.
+_TEND_SECONDS, _TEND_COMMITS = 0.05, 20
+_TEND_AT_LATEST_SECONDS = 1.0
 _LOG = logging.getLogger("clearance")
 _ENCODER = msgspec.json.Encoder()
 _JSON = (b"content-type", b"application/json")
@@ -249,12 +251,14 @@ class Application:
         return (self._sweep, self._tend, self._expire, self._tell, *watching)
 
     async def _tend(self) -> None:
-        tended = 0
+        writer, clock = self._door.writer, asyncio.get_running_loop().time
+        tended, at = 0, clock()
         while True:
             await asyncio.sleep(_TEND_SECONDS)
-            if self._door.writer.commits == tended:
+            new = writer.commits - tended
+            if not new or (new < _TEND_COMMITS and clock() - at < _TEND_AT_LATEST_SECONDS):
                 continue
-            tended = self._door.writer.commits
+            tended, at = writer.commits, clock()
             try:
                 await asyncio.to_thread(self._assembly.journal.tend)
             except ClearanceError as error:

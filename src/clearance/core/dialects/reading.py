@@ -85,9 +85,8 @@ def plainly_named(objects: Iterable[Mapping[str, Any]]) -> None:
 def one_spelling(objects: Iterable[Mapping[str, Any]], known: frozenset[str]) -> None:
     """Raises RequestError for a member that a client which reads names in any case takes for a known one."""
     for one in objects:
-        if _PLAIN.issuperset(one) or known.issuperset(one):
-            continue  # in small letters no name is another one's
-        for name in one.keys() - known:
+        others = one.keys() - known
+        for name in () if others <= _PLAIN else others:  # in small letters no name is another one's
             if not _is_plain(name) and name.casefold() in known:
                 raise RequestError("A member's name is a known one in other letters.", reason="unknown_field")
 
