@@ -17,7 +17,7 @@ from clearance.core.model import ActionCall, Approval, Context, Decision, Princi
 from clearance.core.policy import History, PolicySet, compile_policies, parse_value
 from clearance.core.policy.posture import Posture
 from clearance.core.verdicts import verdicts
-from clearance.runtime.control_point import read_call
+from clearance.runtime.reading import read_call
 
 ROOT = Path(__file__).parents[2]
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -24,7 +24,7 @@ from clearance.core.policy import (
     run_cases,
 )
 from clearance.errors import PolicyError, Problem, RequestError
-from clearance.runtime.control_point import read_call
+from clearance.runtime.reading import read_call
 from clearance.wiring import utc_now
 
 _TESTS = ("*.test.yaml", "*.test.yml")

@@ -40,10 +40,18 @@ def decode(body: bytes, kind: type[T]) -> T:
 
     A member that is named twice is refused: which of the two its sender will run cannot be told.
     """
+    return _decoded(body, kind)[0]
+
+
+def decode_object(body: bytes) -> tuple[dict[str, Any], bytes]:
+    """The same of any JSON object, and its JSON as we write it."""
+    return _decoded(body, dict)
+
+
+def _decoded(body: bytes, kind: type[T]) -> tuple[T, bytes]:
     try:
         decoded = msgspec.json.decode(body, type=kind)
-        named_once(body, decoded if _is_whole(kind) else None)
-        return decoded
+        return decoded, named_once(body, decoded if _is_whole(kind) else None)
     except msgspec.ValidationError as error:
         raise RequestError(
             f"The body does not fit: {_without_values(str(error))}.", reason=_code(error)

@@ -47,16 +47,28 @@ class Passage:
         return await self.joining.join(principal.agent, hints, self._begin)
 
     async def clear(
-        self, call: ActionCall, principal: Principal, *, door: str, already_recorded: int = 0
+        self,
+        call: ActionCall,
+        principal: Principal,
+        *,
+        door: str,
+        already_recorded: int = 0,
+        written: bytes = b"",
     ) -> CheckResult:
         """Decided, and durable. Only when it is `allowed` may the door carry it out, once.
 
         Of a model call's messages the first `already_recorded` are in the run's trace: they are judged, and
-        not written again. Raises what `ControlPoint.aclear` does.
+        not written again. `written` is the JSON of its arguments, where the door has it at hand. Raises what
+        `ControlPoint.aclear` does.
         """
         began = perf_counter()
         result = await self.point.aclear(
-            call, principal, door=door, append=self._writer.append, already_recorded=already_recorded
+            call,
+            principal,
+            door=door,
+            append=self._writer.append,
+            already_recorded=already_recorded,
+            written=written,
         )
         self.metrics.decided(door, result, seconds=perf_counter() - began)
         return result

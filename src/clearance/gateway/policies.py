@@ -13,8 +13,8 @@ from clearance.errors import NotFoundError
 from clearance.gateway.actions import Count
 from clearance.gateway.endpoint import Access, Asked, Endpoint
 from clearance.ports import PolicyVersion
-from clearance.runtime.control_point import read_call
 from clearance.runtime.policy_book import PolicyBook
+from clearance.runtime.reading import read_call
 from clearance.wiring import utc_now
 
 

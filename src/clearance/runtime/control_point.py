@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from clearance.core import drafts
 from clearance.core.binding import call_hash
 from clearance.core.decide import is_liftable
-from clearance.core.enrich import derive_facts
 from clearance.core.events import Event
 from clearance.core.hold_words import reasons_of_held
 from clearance.core.mediation import Mediation
@@ -33,7 +32,6 @@ from clearance.core.model import (
     Request,
     ResultRules,
 )
-from clearance.core.normalize import normalize
 from clearance.core.policy import PolicySet
 from clearance.core.policy.posture import stopping
 from clearance.errors import ForbiddenError, NotFoundError, RequestError
@@ -44,6 +42,7 @@ from clearance.runtime.names import NewId, snapshot_of
 from clearance.runtime.open_actions import CameBy, OpenActions
 from clearance.runtime.policy_book import PolicyBook
 from clearance.runtime.proposals import PROPOSING, Proposals
+from clearance.runtime.reading import read_call
 from clearance.runtime.results import Results
 from clearance.runtime.runs import Run, Runs
 from clearance.runtime.standing import Standing
@@ -124,15 +123,22 @@ class ControlPoint:
         door: str,
         append: AsyncAppend,
         already_recorded: int = 0,
+        written: bytes = b"",
     ) -> CheckResult:
-        """The same, for a door on an event loop. `already_recorded`: of a model call's first messages."""
+        """The same, for a door on an event loop.
+
+        Of a model call the first `already_recorded` messages are in the trace; `written` is the JSON of the
+        arguments, where the door has it at hand.
+        """
         held: _Held = (None, None)
         if self._approvals is not None and self._approvals.may_continue(call):
             held = await asyncio.to_thread(self._held, call, principal)
         run, draft = self._run_of(call, principal, held, door=door)
         if draft is not None:
             await append([draft], Durability.PROCESS)
-        asked = self._understood(call, principal, run, held, door=door, already_recorded=already_recorded)
+        asked = self._understood(
+            call, principal, run, held, door=door, already_recorded=already_recorded, written=written
+        )
         mediation = await self._mediator.aclear(
             asked.request,
             asked.policies,
@@ -306,6 +312,7 @@ class ControlPoint:
         door: str,
         target: Target | None = None,
         already_recorded: int = 0,
+        written: bytes = b"",
     ) -> _Asked:
         """What goes on from a hold is the held action; what cannot is refused as an action of its own."""
         policies, (hold, ending) = self.policies.current(), held
@@ -324,7 +331,7 @@ class ControlPoint:
             honours=call.honours,
             already_recorded=already_recorded,
         )
-        request = read_call(call, self.known_as(principal), context, policies)
+        request = read_call(call, self.known_as(principal), context, policies, written=written)
         request, target = self._targeted(request, target)
         hold_id = hold.hold_id if hold is not None else ""
         return _Asked(request, policies, target, hold_id, ending, partial(call_hash, call, principal))
@@ -374,19 +381,6 @@ def _reasons(mediation: Mediation) -> tuple[Reason, ...]:
     if until is None or not is_liftable(decision):
         return decision.reasons
     return reasons_of_held(decision, mediation.hold_id, until)
-
-
-def read_call(call: ActionCall, principal: Principal, context: Context, policies: PolicySet) -> Request:
-    """A wire call, understood: normalized, with every fact that the call itself and the declarations give."""
-    request = normalize(call, principal=principal, context=context, tools=policies.tools)
-    facts = derive_facts(request, call=call, tools=policies.tools)
-    return Request(
-        principal=request.principal,
-        action=request.action,
-        resources=request.resources,
-        context=request.context,
-        facts=facts,
-    )
 
 
 def _judgeable(call: ActionCall) -> None:

@@ -16,9 +16,9 @@ from clearance.core.model import (
     Request,
     Resource,
     ToolSpec,
+    plain,
 )
 from clearance.core.model.names import canonical
-from clearance.core.model.plain import written
 from clearance.core.normalize.environments import placed
 from clearance.core.normalize.naming import MAX_NAME
 from clearance.core.normalize.reading import UNREADABLE, distinct, named, unreadable
@@ -29,23 +29,30 @@ _MODEL_CALL = ToolReading(operation=Operation.MODEL_CALL, resources=(), records=
 
 
 def normalize(
-    call: ActionCall, *, principal: Principal, context: Context, tools: Mapping[str, ToolSpec]
+    call: ActionCall,
+    *,
+    principal: Principal,
+    context: Context,
+    tools: Mapping[str, ToolSpec],
+    written: bytes = b"",
 ) -> Request:
     """What is asked for, in the field's terms. `tools` is keyed by canonical name.
+
+    `written` is the JSON of the call's arguments, if somebody has it already.
 
     Of the facts only `record_count` is given, where the call itself tells it, for `derive_facts` to weigh.
 
     Whatever cannot be read becomes operation UNKNOWN, the highest class. Never raises.
     """
     try:
-        action, resources, facts = _read(call, tools)
+        action, resources, facts = _read(call, tools, written)
     except Exception:  # fail closed: no input may keep an action from being judged
         (action, resources), facts = _unreadable(call), {}
     return Request(principal=principal, action=action, resources=resources, context=context, facts=facts)
 
 
 def _read(
-    call: ActionCall, tools: Mapping[str, ToolSpec]
+    call: ActionCall, tools: Mapping[str, ToolSpec], written: bytes
 ) -> tuple[Action, tuple[Resource, ...], dict[str, Fact]]:
     arguments = call.arguments or call.payload
     spec = tools.get(canonical(call.action)) if len(call.action) <= MAX_NAME else None
@@ -65,7 +72,9 @@ def _read(
             *(placed(resource, environment, trusted=False) for resource in found),
         )
     )
-    action = Action(tool=call.action, operation=operation, arguments=arguments, written=written(arguments))
+    if not written or not call.arguments:
+        written = plain.written(arguments)
+    action = Action(tool=call.action, operation=operation, arguments=arguments, written=written)
     return (
         action,
         resources or (placed(named("tool", call.action), environment, trusted=False),),

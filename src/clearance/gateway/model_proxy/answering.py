@@ -14,9 +14,8 @@ from clearance.core.dialects.slots import forget_probabilities
 from clearance.core.dialects.turns import spoken
 from clearance.core.dialects.wire import FORMS, WireForm
 from clearance.core.model import Judged, OutcomeReport, OutcomeStatus, ResultRules
-from clearance.core.model.plain import written
 from clearance.core.streams.scrub import Scrub
-from clearance.gateway.body import decode
+from clearance.gateway.body import decode, decode_object
 from clearance.gateway.model_proxy.call import Call, Parts, close
 from clearance.gateway.model_proxy.outcome import Said, recorded
 from clearance.gateway.model_proxy.proposals import Proposal
@@ -33,11 +32,11 @@ async def answer_of(parts: Parts, call: Call, upstream: str, raw: bytes) -> byte
     Raises RequestError for what is no answer, WithheldError, StoreError.
     """
     form = FORMS[call.asked.place.dialect]
-    body: dict[str, Any] = decode(raw, dict)
+    body, written = decode_object(raw)
     answer = form.read_answer(body)
     kept_back = Scrub((), parts.passage.restorations(call.check.action_id))
     judged, changed = None, False
-    if _ask_about(parts.passage.result_rules(call.check.action_id), body):
+    if _ask_about(parts.passage.result_rules(call.check.action_id), written):
         judged, changed = await _judged_texts(parts, call, form, body, upstream, answer)
     if kept_back.is_active:
         form.rule(body, [AllowedWith(kept_back.restored_json(one.arguments)) for one in answer.tool_calls])
@@ -65,14 +64,9 @@ async def passed_on(parts: Parts, call: Call, upstream: str, raw: bytes) -> byte
     return raw
 
 
-def _ask_about(rules: ResultRules, body: dict[str, Any]) -> bool:
+def _ask_about(rules: ResultRules, written: bytes) -> bool:
     """Whether policies may have something to say of this answer. Most hold nothing to be taken out."""
-    return rules.whole or (bool(rules.patterns) and not _is_free_of(body, rules.patterns))
-
-
-def _is_free_of(body: dict[str, Any], patterns: tuple[str, ...]) -> bool:
-    raw = written(body)
-    return bool(raw) and redact.is_free_of(raw, patterns)
+    return rules.whole or (bool(rules.patterns) and not redact.is_free_of(written, rules.patterns))
 
 
 async def _judged_texts(

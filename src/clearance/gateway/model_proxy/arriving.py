@@ -14,7 +14,7 @@ from clearance.core.dialects.turns import Chain
 from clearance.core.dialects.wire import FORMS
 from clearance.core.model import Principal, RecordKind
 from clearance.errors import NotFoundError, RequestError
-from clearance.gateway.body import decode, read
+from clearance.gateway.body import decode_object, read
 from clearance.gateway.doors import RUN_ID, Receive, Scope
 from clearance.gateway.model_proxy.conversation import Conversations, Known, goal_of
 from clearance.gateway.model_proxy.headers import value_of
@@ -31,13 +31,17 @@ _MOST_SAID = 10  # records of an agent's that name an answer
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """`raw` is the body as the client wrote it; `body` the same, read, with the model that the path names."""
+    """`raw` is the body as the client wrote it; `body` the same, read, with the model that the path names.
+
+    `written` is that body's JSON, where it is at hand.
+    """
 
     place: Place
     principal: Principal
     scope: Scope
     raw: bytes
     body: dict[str, Any]
+    written: bytes
     request: ModelRequest
     chain: Chain
 
@@ -53,15 +57,15 @@ async def arrived(
     """Raises AuthenticationError, ForbiddenError, RequestError."""
     caller = await passage.identify(presented_as_key(scope))
     raw = await read(receive, settings.most_body_bytes)
-    body: dict[str, Any] = decode(raw, dict)
+    body, written = decode_object(raw)
     if place.model:
-        body["model"] = place.model
+        body["model"], written = place.model, b""
     request = read_request(place, body)
     if not request.model:
         raise RequestError("`model` is missing.", reason="missing_field")
     chain = Chain(place.dialect)
     chain.add(request.items)
-    return Arrived(place, caller.principal, scope, raw, body, request, chain)
+    return Arrived(place, caller.principal, scope, raw, body, written, request, chain)
 
 
 def read_request(place: Place, body: dict[str, Any]) -> ModelRequest:

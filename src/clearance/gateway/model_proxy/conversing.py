@@ -78,6 +78,7 @@ async def _cleared(parts: Parts, asked: Arrived) -> Call:
         asked.principal,
         door=DOOR,
         already_recorded=recorded,
+        written=b"" if changed else asked.written,
     )
     if not check.allowed:
         await parts.proposals.ended(by_provider, OutcomeStatus.FAILED, "the request was refused")

@@ -32,7 +32,7 @@ from clearance.gateway.model_proxy.refusal import NotClearedError, ProxyError
 from clearance.gateway.passage import Passage
 from clearance.gateway.presented import presented_as_key
 from clearance.gateway.upstream import UpstreamError
-from clearance.runtime.control_point import read_call
+from clearance.runtime.reading import read_call
 from clearance.wiring import utc_now
 
 _MOST = 4 << 20  # bytes of a list
