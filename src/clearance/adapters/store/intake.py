@@ -16,8 +16,7 @@ from msgspec import Struct
 from clearance.core.model import Draft, RecordKind
 from clearance.errors import StoreError
 
-_OF_ACTIONS: Final = frozenset({RecordKind.HOLD, RecordKind.INTENT, RecordKind.REFUSAL})
-_ALERT: Final = b'"notify"'
+_TOLD_BY: Final = frozenset({RecordKind.RUN_STARTED, RecordKind.HOLD, RecordKind.INTENT, RecordKind.REFUSAL})
 
 
 class Told(Struct, frozen=True):
@@ -61,7 +60,7 @@ def accept(drafts: Sequence[Draft], *, node: str) -> list[Accepted]:
 
 def told(kind: RecordKind, body: msgspec.Raw) -> Told:
     """Goal and alerts of one body, none where it has another form. Raises StoreError when it is no JSON."""
-    if kind is not RecordKind.RUN_STARTED and (kind not in _OF_ACTIONS or _ALERT not in bytes(body)):
+    if kind not in _TOLD_BY:
         return _NOTHING
     try:
         read = _BODY.decode(body)
