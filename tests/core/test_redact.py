@@ -32,7 +32,7 @@ SECRETS = [
     "eyJ" + "hbGciOiJI" + ".eyJ" + "zdWIiOiIx" + ".c2lnbmF0dXJl",
     "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMATERIAL\n-----END RSA PRIVATE KEY-----",
     "-----BEGIN PRIVATE KEY-----\nMATERIAL",
-    "postgres://user:" + "hunter2@",
+    "://user:" + "hunter2@",
     *(f"{prefix}_0123456789ab_" + "aB3-" * 10 for prefix in ("clr", "cld", "clt", "cls")),
     "Bearer " + "opaque.token/of~20+",
     "Authorization: Basic " + "dXNlcjpodW50ZXIy",

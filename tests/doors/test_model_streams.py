@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -162,3 +163,18 @@ def test_ten_megabytes_flow_through(model: ScriptedModel, door: Server, dialect:
     model.say(Turn(text=text, piece=40_000))
     flowed, _, _ = said_and_asked(dialect, streamed(door, dialect))
     assert flowed == text
+
+
+def test_a_client_that_reads_slowly_gets_every_byte(model: ScriptedModel, door: Server) -> None:
+    text = "Lorem ipsum dolor. " * 250_000
+    model.say(Turn(text=text, piece=2_000))
+    headers = {"authorization": f"Bearer {door.agent_key}"}
+    said: list[str] = []
+    body = asked(Dialect.CHAT, stream=True)
+    with httpx.stream("POST", f"{door.url}{PATHS[Dialect.CHAT]}", headers=headers, json=body) as answer:
+        for at, line in enumerate(answer.iter_lines()):
+            if at in (10, 1_000, 2_000):
+                time.sleep(0.3)
+            if line.startswith("data: {"):
+                said += [one["delta"].get("content") or "" for one in json.loads(line[6:])["choices"]]
+    assert "".join(said) == text

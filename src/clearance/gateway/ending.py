@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import TracebackType
 
 from clearance.gateway.upstream import UpstreamError
@@ -26,21 +24,15 @@ class Ending:
     def __init__(self) -> None:
         self.is_draining = False
         self.is_over = False
-        self._answering: set[asyncio.Task[object]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
         self._waiting: set[MayEnd] = set()
 
-    @contextmanager
-    def answering(self) -> Iterator[None]:
-        """The current task answers a request: it is waited for. Raises StoppingError for a new one."""
-        if self.is_draining:
-            raise StoppingError(sent=False)
-        task = asyncio.current_task()
-        assert task is not None
-        self._answering.add(task)
-        try:
-            yield
-        finally:
-            self._answering.discard(task)
+    def answering(self) -> Answering:
+        """A block in which the current task answers a request: it is waited for.
+
+        Raises StoppingError for a new one.
+        """
+        return Answering(self, self._tasks)
 
     def may_end(self, *, at_once: bool = False) -> MayEnd:
         """A block that only waits for somebody else: it may raise StoppingError, once the door is over.
@@ -53,15 +45,15 @@ class Ending:
         """Take nothing new. Returns once nothing is under way."""
         self.is_draining = True
         self._cut()
-        while self._answering:
-            await asyncio.wait(self._answering)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
     async def close(self) -> None:
         """What is under way ends here; who even then does not (its client reads no more) is cancelled."""
         self.is_draining = self.is_over = True
         self._cut()
-        if self._answering:
-            _, stuck = await asyncio.wait(self._answering, timeout=_LAST_SECONDS)
+        if self._tasks:
+            _, stuck = await asyncio.wait(self._tasks, timeout=_LAST_SECONDS)
             for task in stuck:
                 task.cancel()
             await asyncio.gather(*stuck, return_exceptions=True)
@@ -71,8 +63,29 @@ class Ending:
             block.look()
 
 
+class Answering:
+    """See `Ending.answering`. A stream may be in it for hours."""
+
+    __slots__ = ("_ending", "_task", "_tasks")
+
+    def __init__(self, ending: Ending, tasks: set[asyncio.Task[object]]) -> None:
+        self._ending = ending
+        self._tasks = tasks
+
+    def __enter__(self) -> None:
+        if self._ending.is_draining:
+            raise StoppingError(sent=False)
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._tasks.add(task)
+
+    def __exit__(self, *_: object) -> None:
+        self._tasks.discard(self._task)
+
+
 class MayEnd:
-    """See `Ending.may_end`. Around every piece of a stream: it has to be cheap."""
+    """See `Ending.may_end`. Around every wait of a stream: it has to be cheap."""
 
     __slots__ = ("_at_once", "_ending", "_is_cut", "_task", "_waiting")
 

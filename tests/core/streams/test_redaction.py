@@ -27,7 +27,7 @@ SECRETS = {
         "ghp_" + "a1B2" * 10,
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N",
         PEM,
-        "postgres://admin:hunter2hunter@",
+        "://admin:hunter2hunter@",
         "Bearer abcdefghijklmnop1234567890",
         'password="correct horse battery staple"',
         "token=abcd1234efgh",

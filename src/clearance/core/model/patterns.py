@@ -15,7 +15,8 @@ _SECRETS = (
     r"\bAIza[0-9A-Za-z_-]{35}\b",  # Google
     r"\beyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}",  # JSON Web Token, RFC 7519
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]*PRIVATE KEY-----|\z)",  # PEM, RFC 7468
-    r"\b[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s@]+@",  # credentials in a URL, RFC 3986
+    # Credentials in a URL, RFC 3986. Without the scheme: any word of a text that flows might begin with it.
+    r"://[^/\s:@]+:[^/\s@]+@",
     r"(?i:\bbearer +)[0-9A-Za-z._~+/-]{16,}=*",  # RFC 6750
     r"(?i:\bauthorization\\?['\"]?[:=] *\\?['\"]?(?:basic|digest|token) +)[^\s'\"\\]{8,}",  # RFC 9110, 11.6.2
     # An assignment, as in a DSN, a query string or a shell line; what was taken out already does not count.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import msgspec
 
 from clearance.core.dialects.answer import Answer, ToolCall, Usage
-from clearance.core.streams.flow import Entry, put_at
+from clearance.core.streams.flow import Entry, Path, put_at
 from clearance.core.streams.form import Call, Form, nothing
 from clearance.core.streams.reading import (
     count_in,
@@ -152,6 +153,14 @@ class Chat(Form):
                 output_tokens=count_in(usage, "completion_tokens"),
                 cached_input_tokens=count_in(table_in(usage, "prompt_tokens_details"), "cached_tokens") or 0,
             )
+
+    def repeatable(self, value: dict[str, Any]) -> tuple[Hashable, Path] | None:
+        match value.get("choices"):
+            case [{"delta": dict(delta), **choice}] if len(delta) == 1 and not value.get("usage"):
+                ((name, text),) = delta.items()
+                if type(text) is str and text and not choice.get("finish_reason"):
+                    return (choice["index"], name), ("choices", 0, "delta", name)
+        return None
 
     def _choice(self, entry: Entry, at: int, value: dict[str, Any]) -> None:
         self._known_members(value)

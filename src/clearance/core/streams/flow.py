@@ -2,34 +2,56 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
+
+import msgspec
 
 from clearance.core.streams.scrub import Scrub
 from clearance.core.streams.sse import Event
 
 Path = tuple[str | int, ...]
 Edit = Callable[[dict[str, Any]], None]
+_DECODER = msgspec.json.Decoder()
 _EAGER = 4_096  # characters: a candidate longer than that is looked at again when it has grown by an eighth
+
+
+class _Unread(Enum):
+    UNREAD = "unread"
+
+
+UNREAD = _Unread.UNREAD
 
 
 class Entry:
     """One event in the line. It leaves when nothing `holds` it and nothing before it is held.
 
     `edits` change its value; `instead` are the values that are sent in its place, if it is not None. `last`
-    are asked when it leaves: by then everything before it is decided.
+    are asked when it leaves: by then everything before it is decided. One that is like another was not read
+    when it came; it is when somebody asks for its `value`.
     """
 
-    __slots__ = ("edits", "event", "holds", "instead", "last", "value")
+    __slots__ = ("_value", "edits", "event", "holds", "instead", "last")
 
-    def __init__(self, event: Event, value: dict[str, Any] | None) -> None:
+    def __init__(self, event: Event, value: dict[str, Any] | _Unread | None) -> None:
         self.event = event
-        self.value = value
+        self._value = value
         self.holds = 0
         self.edits: list[Edit] = []
         self.instead: list[dict[str, Any]] | None = None
         self.last: list[Callable[[Entry], None]] = []
+
+    @property
+    def value(self) -> dict[str, Any] | None:
+        """None where the event carries none."""
+        if self._value is UNREAD:
+            self._value = _DECODER.decode(self.event.data or b"")
+        return self._value  # type: ignore[return-value]
+
+    @value.setter
+    def value(self, value: dict[str, Any]) -> None:
+        self._value = value
 
 
 def put_at(value: Any, path: Path, new: Any) -> None:
@@ -44,15 +66,19 @@ class Flow:
 
     def __init__(self, scrub: Scrub) -> None:
         self._scrub = scrub
-        self._pieces: deque[tuple[Entry, Path, int]] = deque()
+        self._pieces: list[tuple[Entry, Path, int]] = []
         self._pending = ""
         self._fresh: list[str] = []
         self._length = 0  # of what is pending and fresh
         self._look_at = 0
         self._before = ""  # the last character that was let go
         self._said: list[str] = []
-        self._shown: list[str] | None = None  # None while it is what was said
-        self.is_changed = False
+        self._shown: list[str] | None = None  # None while what was let go is what was said
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the client has another text than was said."""
+        return self._shown is not None
 
     @property
     def said(self) -> str:
@@ -62,15 +88,29 @@ class Flow:
     @property
     def shown(self) -> str:
         """As the client has it, as far as it was let go."""
-        return "".join(self._said if self._shown is None else self._shown)
+        if self._shown is not None:
+            return "".join(self._shown)
+        said = self.said
+        return said[: len(said) - self._length]
+
+    def passes(self, text: str) -> bool:
+        """One more piece that may leave at once: nothing waits before it, and the rules ask nothing of it.
+
+        False, and it is not taken, where that is not so.
+        """
+        if self._pieces or not self._scrub.passes(self._before + text):
+            return False
+        self._said.append(text)
+        if self._shown is not None:
+            self._shown.append(text)
+        self._before = text[-1:] or self._before
+        return True
 
     def add(self, entry: Entry, path: Path, text: str, *, is_held: bool) -> None:
         """One more piece. With `is_held` it stays until `settle`; else as long as the rules ask."""
         self._said.append(text)
         if not (self._scrub.is_active or is_held):
             return
-        if self._shown is None:
-            self._shown = []
         entry.holds += 1
         self._pieces.append((entry, path, len(text)))
         self._fresh.append(text)
@@ -98,6 +138,10 @@ class Flow:
     def _look(self) -> None:
         self._gather()
         whole = self._before + self._pending
+        if self._scrub.passes(whole):
+            self._show(len(self._pieces), self._pending, self._pending)
+            self._look_at = 0
+            return
         is_hit = self._scrub.hits(whole)
         upto = max(0, self._scrub.held_from(whole, is_hit=is_hit) - len(self._before))
         if is_hit:
@@ -129,14 +173,15 @@ class Flow:
 
     def _show(self, count: int, text: str, clean: str) -> None:
         is_changed = clean != text
-        self.is_changed = self.is_changed or is_changed
-        assert self._shown is not None
-        self._shown.append(clean)
-        for at in range(count):
-            entry, path, _ = self._pieces.popleft()
+        if is_changed and self._shown is None:
+            self._shown = [self.shown]
+        if self._shown is not None:
+            self._shown.append(clean)
+        for at, (entry, path, _) in enumerate(self._pieces[:count]):
             entry.holds -= 1
             if is_changed:
                 entry.edits.append(_placed(path, clean if at == 0 else ""))
+        del self._pieces[:count]
         self._pending = self._pending[len(text) :]
         self._length -= len(text)
         self._before = text[-1:] or self._before

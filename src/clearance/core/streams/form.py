@@ -65,6 +65,14 @@ class Form(ABC):
     def answer(self) -> Answer:
         """What the model said so far, as it said it."""
 
+    @abstractmethod
+    def repeatable(self, value: dict[str, Any]) -> tuple[Hashable, Path] | None:
+        """Which text, and where it stands, if this event, just read, is a piece of it and nothing more."""
+
+    def may_pass(self, number: int | None) -> bool:  # noqa: ARG002
+        """Whether an event may leave now, as it came; `number` is its own, where events are numbered."""
+        return True
+
     @property
     def next_number(self) -> int:
         """Of the next event, where the format numbers them."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import msgspec
@@ -14,8 +13,9 @@ from clearance.core.dialects.once import named_once
 from clearance.core.dialects.ruling import Allowed, Refused, Ruling
 from clearance.core.model.judged import ResultRules
 from clearance.core.streams.chat import Chat
-from clearance.core.streams.flow import Entry
+from clearance.core.streams.flow import UNREAD, Entry, Path
 from clearance.core.streams.form import Form
+from clearance.core.streams.likeness import Likeness
 from clearance.core.streams.messages import Messages
 from clearance.core.streams.reading import BrokenStreamError, malformed
 from clearance.core.streams.responses import Responses
@@ -25,6 +25,7 @@ from clearance.core.streams.steps import AskText, AskTool, Fail, Forward, Rewrit
 from clearance.errors import RequestError
 
 MOST_HELD = 16 * 2**20  # bytes of events that wait
+_MOST_TRIES = 16  # to find an event that is like the last one; then it is not looked for any more
 _DONE = b"[DONE]"
 _FORMS: dict[Dialect, type[Form]] = {
     Dialect.CHAT: Chat,
@@ -45,12 +46,15 @@ class StreamGuard:
         self._is_whole = rules.whole
         self._form = _FORMS[dialect](Scrub(rules.patterns, restore or {}), is_whole=rules.whole)
         self._events = Events()
-        self._line: deque[Entry] = deque()
+        self._line: list[Entry] = []
         self._held = 0
         self._out: list[bytes] = []
         self._is_failed = False
         self._asks_text = False
         self._texts: tuple[str, ...] = ()
+        self._repeated: tuple[Hashable, Path] | None = None  # the text that the last event was a piece of
+        self._like: Likeness | None = None  # of that event, and of nothing older
+        self._tries = _MOST_TRIES
 
     @property
     def answer(self) -> Answer:
@@ -64,6 +68,8 @@ class StreamGuard:
 
     def feed(self, chunk: bytes) -> list[Step]:
         """The next bytes of the upstream, split anywhere."""
+        if not self._events.rest and self._passes(chunk):
+            return [Forward(chunk)]
         return self._steps(self._take, chunk)
 
     def decided(self, call: ToolCall, ruling: Ruling) -> list[Step]:
@@ -117,29 +123,37 @@ class StreamGuard:
 
     # In
 
+    def _passes(self, raw: bytes) -> bool:
+        """An event that is one more piece of the text that flows, of which no rule asks anything: nearly all.
+
+        It was taken then, and has to be sent on.
+        """
+        if self._like is None or self._line or self._is_failed:
+            return False
+        text = self._like.text_of(raw)
+        if not (text and self._form.may_pass(self._like.number)):
+            return False
+        self._tries = _MOST_TRIES
+        return self._form.flows[self._like.key].passes(text)
+
     def _take(self, chunk: bytes) -> None:
-        events = self._events.feed(chunk)
-        for event in events:
-            self._put(event)
-        if self._held + self._events.rest > MOST_HELD:
+        for raw in self._events.feed(chunk):
+            if self._passes(raw):
+                self._out.append(raw)
+            else:
+                self._put(self._events.read(raw))
+        if self._held + len(self._events.rest) > MOST_HELD:
             raise BrokenStreamError(
                 "too_much_held", "More of the answer would have to be kept back than is allowed."
             )
 
     def _put(self, event: Event) -> None:
-        if event.data is None:
-            if event.name is not None:
-                raise malformed("An event of the stream carries no data.")
-            entry = Entry(event, None)
+        text = self._like.text_of(event.raw) if self._like is not None else None
+        if text and self._like is not None:
+            entry = Entry(event, UNREAD)
+            self._form.text(entry, self._like.key, self._like.path, text)
         else:
-            if self._form.is_over:
-                raise malformed("The upstream sent more after the end of its answer.")
-            entry = Entry(event, self._value(event.data))
-            self._form.read(entry)
-            if self._form.upstream_error is not None:
-                self._line.clear()
-                self._out.append(self._form.sent(entry))
-                raise BrokenStreamError("upstream_error", self._form.upstream_error)
+            entry = self._read(event)
         if self._is_whole:
             entry.holds += 1
         if self._line or entry.holds:
@@ -148,6 +162,35 @@ class StreamGuard:
             self._release()
         else:
             self._out.append(self._form.sent(entry))
+
+    def _read(self, event: Event) -> Entry:
+        self._like = None
+        if event.data is None:
+            if event.name is not None:
+                raise malformed("An event of the stream carries no data.")
+            return Entry(event, None)
+        if self._form.is_over:
+            raise malformed("The upstream sent more after the end of its answer.")
+        value = self._value(event.data)
+        entry = Entry(event, value)
+        self._form.read(entry)
+        if self._form.upstream_error is not None:
+            self._line.clear()
+            self._out.append(self._form.sent(entry))
+            raise BrokenStreamError("upstream_error", self._form.upstream_error)
+        if value is not None:
+            self._liken(entry, value)
+        return entry
+
+    def _liken(self, entry: Entry, value: dict[str, Any]) -> None:
+        """After two pieces of one text, one after the other, a third is expected."""
+        repeated, before = self._form.repeatable(value), self._repeated
+        self._repeated = repeated
+        if repeated is None or repeated != before or repeated[0] not in self._form.flows or entry.edits:
+            return
+        if self._tries:
+            self._tries -= 1
+            self._like = Likeness.of(entry.event, value, *repeated)
 
     def _value(self, data: bytes) -> dict[str, Any] | None:
         if data == _DONE and self._dialect is Dialect.CHAT:
@@ -164,14 +207,18 @@ class StreamGuard:
     # Out
 
     def _release(self) -> None:
-        while self._line and not self._line[0].holds:
-            entry = self._line.popleft()
+        free = 0
+        for entry in self._line:
+            if entry.holds:
+                break
+            free += 1
             self._held -= len(entry.event.raw)
             self._out.append(self._form.sent(entry))
+        del self._line[:free]
 
     def _finish(self) -> None:
-        for event in self._events.last():
-            self._put(event)
+        for raw in self._events.last():
+            self._put(self._events.read(raw))
         if not self._form.is_over or self._events.rest:
             raise BrokenStreamError("upstream_truncated", "The upstream's answer ended before it was whole.")
 

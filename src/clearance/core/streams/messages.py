@@ -5,13 +5,14 @@ Where thinking is changed, its signature no longer fits: the provider refuses th
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import msgspec
 
 from clearance.core.dialects.answer import Answer, ToolCall, Usage
 from clearance.core.dialects.messages import call_of, is_call
-from clearance.core.streams.flow import Entry
+from clearance.core.streams.flow import Entry, Path
 from clearance.core.streams.form import Call, Form
 from clearance.core.streams.reading import (
     count_in,
@@ -150,6 +151,13 @@ class Messages(Form):
             self.clean_rest(entry)
         else:
             raise unknown_event("a delta")
+
+    def repeatable(self, value: dict[str, Any]) -> tuple[Hashable, Path] | None:
+        delta = value.get("delta") or {}
+        name = _PIECES.get(delta.get("type", "")) if value.get("type") == "content_block_delta" else None
+        if name is None or not delta.get(name):
+            return None
+        return (self._open[value["index"]].kind, value["index"]), ("delta", name)
 
     def _carries(self, block: _Block, entry: Entry) -> None:
         block.entries.append(entry)

@@ -15,7 +15,7 @@ _FLAGS = re.compile(r"\(\?[a-z]*:")
 
 
 class _Part(NamedTuple):
-    """`whole` matches it all; `begun` any beginning of it, nothing at all included."""
+    """`whole` matches it all; `begun` any beginning of it that is a character or more, and is "" for none."""
 
     whole: str
     begun: str
@@ -23,7 +23,7 @@ class _Part(NamedTuple):
 
 
 def beginnings(pattern: str) -> str:
-    """A pattern for every beginning of a match, the empty one and the whole included."""
+    """A pattern for every beginning of a match: the whole is one, nothing at all is none."""
     part, at = _alternatives(pattern, 0)
     if at != len(pattern):
         raise ValueError(f"unbalanced parenthesis at {at}")
@@ -40,7 +40,8 @@ def _alternatives(source: str, at: int) -> tuple[_Part, int]:
         at += 1
     if len(found) == 1:
         return found[0], at
-    whole, begun = "|".join(part.whole for part in found), "|".join(part.begun for part in found)
+    whole = "|".join(part.whole for part in found)
+    begun = "|".join(part.begun for part in found if part.begun)
     return _Part(f"(?:{whole})", f"(?:{begun})"), at
 
 
@@ -53,10 +54,7 @@ def _sequence(source: str, at: int) -> tuple[_Part, int]:
         parts.append(atom)
     begun = ""
     for part in reversed(parts):
-        rest = f"{part.whole}(?:{begun})" if begun else part.whole
-        begun = (
-            f"(?:{rest})?" if part.is_one else f"(?:{rest}|{part.begun})" if part.begun else f"(?:{rest})?"
-        )
+        begun = "|".join(filter(None, (f"{part.whole}(?:{begun})" if begun else "", part.begun)))
     return _Part("".join(part.whole for part in parts), begun), at
 
 
@@ -68,15 +66,15 @@ def _atom(source: str, at: int) -> tuple[_Part, int]:
             found = _CLASS.match(source, at)
             if found is None:
                 raise ValueError(f"a class without an end at {at}")
-            return _Part(found[0], f"{found[0]}?", is_one=True), found.end()
+            return _Part(found[0], found[0], is_one=True), found.end()
         case "\\":
             text = source[at : at + 2]
             is_place = text in (r"\b", r"\B", r"\z", r"\A")
-            return _Part(text, "" if is_place else f"(?:{text})?", is_one=not is_place), at + 2
+            return _Part(text, "" if is_place else text, is_one=not is_place), at + 2
         case "^" | "$":
             return _Part(source[at], ""), at + 1
         case letter:
-            return _Part(letter, f"{letter}?", is_one=True), at + 1
+            return _Part(letter, letter, is_one=True), at + 1
 
 
 def _group(source: str, at: int) -> tuple[_Part, int]:
@@ -85,7 +83,8 @@ def _group(source: str, at: int) -> tuple[_Part, int]:
     inner, end = _alternatives(source, flags.end() if flags else at + 1)
     if source[end : end + 1] != ")":
         raise ValueError(f"a group without an end at {at}")
-    return _Part(f"{opening}{inner.whole})", f"{opening}{inner.begun})"), end + 1
+    begun = f"{opening}{inner.begun})" if inner.begun else ""
+    return _Part(f"{opening}{inner.whole})", begun), end + 1
 
 
 def _repeated(atom: _Part, quantifier: re.Match[str]) -> _Part:
@@ -93,13 +92,11 @@ def _repeated(atom: _Part, quantifier: re.Match[str]) -> _Part:
     whole = atom.whole + quantifier[0]
     match quantifier[1]:
         case "?":
-            most = "?"
+            most = "1"
         case "*" | "+":
-            most = "*"
-        case _ if quantifier[4]:
-            most = f"{{0,{quantifier[4]}}}"
+            most = ""
         case _:
-            most = "*" if quantifier[3] else f"{{0,{quantifier[2]}}}"
+            most = quantifier[4] if quantifier[3] else quantifier[2]
     if atom.is_one:
-        return _Part(whole, f"{atom.whole}{most}")
-    return _Part(whole, f"(?:{atom.whole}){most}{atom.begun}")
+        return _Part(whole, f"{atom.whole}{{1,{most}}}")
+    return _Part(whole, f"(?:{atom.whole}){{0,{most}}}{atom.begun}" if atom.begun else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 from clearance.core.dialects.answer import Answer, Usage
@@ -151,6 +152,16 @@ class Responses(Form):
             self.clean_rest(entry)
         else:
             raise unknown_event("an event")
+
+    def repeatable(self, value: dict[str, Any]) -> tuple[Hashable, Path] | None:
+        where = _DELTAS.get(value.get("type", ""))
+        return (_key(value, where), ("delta",)) if where is not None and value.get("delta") else None
+
+    def may_pass(self, number: int | None) -> bool:
+        if self._renumbers:
+            return False
+        self._number = self._number if number is None else number + 1
+        return True
 
     def _began(self, entry: Entry, response: dict[str, Any]) -> None:
         if response.get("output") or self._items:

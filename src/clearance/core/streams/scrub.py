@@ -55,7 +55,9 @@ class _Patterns:
             _compiled([_unended(source) for source in _WHOLE_RUNS.get(name, NAMED[name])]) for name in names
         ]
         self.closed = _compiled(lazy) if lazy else None
-        self.begun = re2.compile(f"(?:{'|'.join(map(beginnings, begun))})\\z".encode())
+        beginning = f"(?:{'|'.join(map(beginnings, begun))})\\z"
+        self.begun = re2.compile(beginning.encode())
+        self.found_or_begun = _searched([*sources, beginning])
         self.in_json = _searched([source.removeprefix(r"\b") for source in sources])
 
 
@@ -88,14 +90,25 @@ class Scrub:
         self._patterns = _patterns(names) if names else None
         self._restore = dict(restore)
         self._placeholder: re.Pattern[str] | None = None
+        self._opening: re.Pattern[str] | None = None  # a character with which a placeholder begins
         self._begun: frozenset[str] = frozenset()
         self._longest = 0
         if restore:
             longest_first = sorted(restore, key=len, reverse=True)
             self._placeholder = re.compile("|".join(map(re.escape, longest_first)))
+            self._opening = re.compile("|".join({re.escape(text[0]) for text in restore}))
             self._begun = frozenset(text[:at] for text in restore for at in range(1, len(text)))
             self._longest = len(longest_first[0])
         self.is_active = bool(names or restore)
+
+    def passes(self, text: str) -> bool:
+        """Whether nothing in the text is to be changed, and nothing at its end begins: one look, cheap.
+
+        False may be said of such a text too.
+        """
+        if self._opening is not None and self._opening.search(text) is not None:
+            return False
+        return self._patterns is None or self._patterns.found_or_begun.Match(text.encode()) is None
 
     def hits(self, text: str) -> bool:
         """False only where nothing in the text is to be changed, as it is."""

@@ -59,55 +59,51 @@ def written(value: dict[str, Any], *, named: bool, newline: bytes = b"\n") -> by
 
 
 class Events:
-    """Takes chunks, gives whole events."""
+    """Takes chunks, gives the bytes of whole events; `read` reads them."""
 
     def __init__(self) -> None:
-        self._rest = bytearray()
+        self.rest = bytearray()  # of an event that is not whole yet
         self._searched = 0
         self._begun = False
         self._has_returns = False
 
-    @property
-    def rest(self) -> int:
-        """Bytes of an event that is not whole yet."""
-        return len(self._rest)
-
-    def feed(self, chunk: bytes) -> list[Event]:
+    def feed(self, chunk: bytes) -> list[bytes]:
         """Raises BrokenStreamError."""
-        if self._begun and not self._rest and not self._has_returns and _is_one_event(chunk):
-            return [self._event(chunk)]
-        self._rest += chunk
+        if not self.rest and not self._has_returns and _is_one_event(chunk):
+            return [chunk]
+        self.rest += chunk
         self._has_returns = self._has_returns or b"\r" in chunk
-        found: list[Event] = []
+        found: list[bytes] = []
         start = 0
         while (end := self._blank_line()) > 0:
-            found.append(self._event(bytes(self._rest[start:end])))
+            found.append(bytes(self.rest[start:end]))
             start = self._searched = end
-        del self._rest[:start]
-        if len(self._rest) > MOST_EVENT:
+        del self.rest[:start]
+        if len(self.rest) > MOST_EVENT:
             raise BrokenStreamError("too_much_held", "An event of the upstream's stream is too large.")
-        self._searched = max(0, len(self._rest) - 3)
+        self._searched = max(0, len(self.rest) - 3)
         return found
 
     def _blank_line(self) -> int:
         """Where the next event ends; 0 where it does not yet."""
         if not self._has_returns:
-            at = self._rest.find(b"\n\n", self._searched)
+            at = self.rest.find(b"\n\n", self._searched)
             return at + 2 if at >= 0 else 0
-        blank = _BLANK.search(self._rest, self._searched)
-        if blank is None or (blank.end() == len(self._rest) and self._rest.endswith(b"\r")):
+        blank = _BLANK.search(self.rest, self._searched)
+        if blank is None or (blank.end() == len(self.rest) and self.rest.endswith(b"\r")):
             return 0  # a line feed may follow, which belongs to it
         return blank.end()
 
-    def last(self) -> list[Event]:
+    def last(self) -> list[bytes]:
         """The stream is over: an event whose lines are whole, and that only misses its blank line."""
-        raw = bytes(self._rest)
+        raw = bytes(self.rest)
         if not raw.endswith((b"\r", b"\n")):
             return []
-        self._rest.clear()
-        return [self._event(raw)]
+        self.rest.clear()
+        return [raw]
 
-    def _event(self, raw: bytes) -> Event:
+    def read(self, raw: bytes) -> Event:
+        """Raises BrokenStreamError."""
         try:
             if self._begun:
                 return Event(raw)

@@ -126,7 +126,7 @@ def said_by(call: Call, answer: Answer, upstream: str, proposals: Sequence[Propo
         upstream=upstream,
         proposals=proposals,
         conversation=tuple(asked.chain.after(one) for one in items),
-        messages=len(asked.request.items) + max(map(len, items), default=0),
+        messages=len(asked.chain.marks) + max(map(len, items), default=0),
     )
 
 

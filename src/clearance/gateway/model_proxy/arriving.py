@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import structs
 
 from clearance.config.models import ModelSettings
 from clearance.core.dialects.reading import of_one_model, plainly_named, worded
@@ -44,6 +46,11 @@ class Arrived:
     written: bytes
     request: ModelRequest
     chain: Chain
+
+    def without_body(self) -> Arrived:
+        """What the end of the call still needs to know of it."""
+        request = structs.replace(self.request, items=[], provider_tools=(), results=(), goal="")
+        return replace(self, raw=b"", body={}, request=request)
 
     @property
     def is_as_written(self) -> bool:

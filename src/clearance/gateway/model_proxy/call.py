@@ -48,6 +48,10 @@ class Call:
     is_closed: bool = False
     timing: Timing = field(default_factory=Timing)
 
+    def let_go(self) -> None:
+        """The request was sent, and is in the record: an answer that takes long need not keep it too."""
+        self.asked, self.sent = self.asked.without_body(), None
+
     @property
     def within(self) -> Within:
         """Where the tool calls of its answer belong."""

@@ -45,6 +45,7 @@ async def converse(parts: Parts, place: Place, scope: Scope, receive: Receive, s
         async with WhileHere(receive):
             with parts.ending.may_end():
                 upstream, response = await parts.upstreams.call(way.upstreams, make)
+            del asked, make  # a stream may be open for long: it keeps nothing of its request
             await _answered(parts, call, upstream, response, send)
     except ClientGone:
         if not call.is_closed:
@@ -147,6 +148,7 @@ async def _answered(parts: Parts, call: Call, upstream: str, response: Response,
             "The upstream's answer is packed, which nobody asked for.", reason="upstream_protocol"
         )
     if kind.startswith("text/event-stream") and call.asked.place.work is Work.CONVERSE:
+        call.let_go()
         await Streaming(parts, call, upstream, send).run(response)
         return
     with parts.ending.may_end():

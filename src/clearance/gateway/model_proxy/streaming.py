@@ -17,6 +17,7 @@ from clearance.core.dialects.ruling import Allowed, Refused
 from clearance.core.model import ActionCall, Operation, OutcomeReport, OutcomeStatus
 from clearance.core.streams import AskText, AskTool, Fail, Forward, Rewritten, Step, StreamGuard, TextRuling
 from clearance.errors import ClearanceError
+from clearance.gateway.begun import Begun, begun
 from clearance.gateway.doors import Send
 from clearance.gateway.model_proxy.answering import judge_texts, record, said_by
 from clearance.gateway.model_proxy.call import Call, Parts, close
@@ -39,7 +40,9 @@ class Streaming:
         self._upstream = upstream
         self._send = send
         self._proposals: list[Proposal] = []
-        self._looked = monotonic()
+        self._looked = 0.0  # monotonic; with the first piece for the first time
+        self._steps: list[Step] = []
+        self._sending: Begun | None = None  # what the client is too slow to take at once
         self._rules = parts.passage.result_rules(call.check.action_id)
         self._guard = StreamGuard(
             call.asked.place.dialect,
@@ -69,25 +72,35 @@ class Streaming:
 
     async def _flow(self, response: Response) -> None:
         try:
-            pieces = aiter(response)
-            while True:
+            goes_on = True
+            while goes_on and not self._call.is_closed:
                 with self._parts.ending.may_end():
-                    chunk = await anext(pieces, None)
-                if chunk is None:
-                    break
-                self._call.timing.first_piece()
-                match self._guard.feed(chunk):
-                    case [Forward(data=data)] if not self._guard.done:  # nearly all
-                        await self._send_piece(data)
-                    case steps:
-                        await self._play(steps)
-                if self._call.is_closed:
-                    return
-                self._look()
+                    goes_on = await response.relay(self._take)
+                if self._sending is not None:
+                    sending, self._sending = self._sending, None
+                    await sending
+                steps, self._steps = self._steps, []
+                await self._play(steps)
         except UpstreamError as error:
             if error.reason != "upstream_truncated":
                 raise
-        await self._play(self._guard.end())
+        if not self._call.is_closed:
+            await self._play(self._guard.end())
+
+    def _take(self, chunk: bytes) -> bool:
+        """What one read brought, sent on within that read. False: something is left that has to wait."""
+        if (now := monotonic()) - self._looked >= _LOOK_SECONDS:
+            self._look(now)
+        match self._guard.feed(chunk):
+            case [Forward(data=data)] if not self._guard.done:  # nearly all
+                piece = {"type": "http.response.body", "body": data, "more_body": True}
+                self._sending = begun(self._send(piece))
+                return self._sending is None
+            case [] if not self._guard.done:
+                return True
+            case steps:
+                self._steps = steps
+                return False
 
     async def _play(self, steps: Sequence[Step]) -> None:
         """Carry out what the guard asks; what it lets go leaves at once, its end once it is recorded."""
@@ -117,11 +130,8 @@ class Streaming:
 
     async def _forward(self, data: bytearray) -> None:
         if data:
-            await self._send_piece(bytes(data))
+            await self._send({"type": "http.response.body", "body": bytes(data), "more_body": True})
             data.clear()
-
-    async def _send_piece(self, data: bytes) -> None:
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     def _judge(self, texts: tuple[str, ...]) -> TextRuling:
         judged = judge_texts(self._parts, self._call, texts)
@@ -139,12 +149,10 @@ class Streaming:
         said = said_by(self._call, answer, self._upstream, self._proposals)
         await record(self._parts, self._call, said, judged)
 
-    def _look(self) -> None:
+    def _look(self, now: float) -> None:
         """Raises UpstreamError once somebody has pulled the brake: what flows ends."""
-        now = monotonic()
-        if now - self._looked < _LOOK_SECONDS:
-            return
         self._looked = now
+        self._call.timing.first_piece()
         asked = self._call.asked
         running = ActionCall(action=asked.place.action, operation=Operation.MODEL_CALL)
         reason = self._parts.passage.point.stopping(running, asked.principal)

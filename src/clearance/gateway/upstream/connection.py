@@ -41,8 +41,7 @@ class Connection(asyncio.Protocol):
         self._keeper = keeper
         self._loop = asyncio.get_running_loop()
         self._sender: asyncio.Task[None] | None = None
-        self._may_write = asyncio.Event()
-        self._may_write.set()
+        self._drained: asyncio.Event | None = None  # while what was written piles up
 
     # The exchange
 
@@ -103,7 +102,8 @@ class Connection(asyncio.Protocol):
                 if not self.is_open:
                     break  # whoever waits for the answer is told so
                 self._transport.write(piece)
-                await self._may_write.wait()
+                if self._drained is not None:
+                    await self._drained.wait()
                 if self.response is not None and self.response.waits_since:
                     self.response.waits_since = self._loop.time()
         except Exception as error:
@@ -166,6 +166,8 @@ class Connection(asyncio.Protocol):
             self._keep = False
             if not self._whole:
                 self._broken("sent an answer that breaks the rules of HTTP.", "upstream_protocol")
+        if self.response is not None:
+            self.response.came()
         if self.response is None:
             return
         if self._whole:
@@ -180,14 +182,16 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         if self.response is not None:
             self._broken("closed the connection before its answer was whole.", "upstream_truncated")
-        self._may_write.set()
+        self.resume_writing()
         self._keeper.lost(self)
 
     def pause_writing(self) -> None:
-        self._may_write.clear()
+        self._drained = asyncio.Event()
 
     def resume_writing(self) -> None:
-        self._may_write.set()
+        if self._drained is not None:
+            self._drained.set()
+            self._drained = None
 
     # The parser's callbacks. What they raise ends the exchange as a breach of the protocol.
 

@@ -35,7 +35,8 @@ class Response:
         self._pieces: list[bytes] = []
         self._unread = 0
         self._error: Exception | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[bool] | None = None
+        self._take: Callable[[bytes], bool] | None = None  # set while its reader waits in `relay`
 
     def __aiter__(self) -> Response:
         return self
@@ -52,12 +53,32 @@ class Response:
             except asyncio.CancelledError:
                 await self._leave()
                 raise
-        piece = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces.clear()
-        if self._unread > _MOST_UNREAD_BYTES and not self.ended:
-            self._resume()
-        self._unread = 0
-        return piece
+        return self._taken()
+
+    async def relay(self, take: Callable[[bytes], bool]) -> bool:
+        """Give `take` what each read brings, at once: within that read, not in a later turn of the loop.
+
+        Returns True when `take` has returned False, and wants what follows to wait; False at the end of the
+        answer. Raises what `take` raises, and UpstreamError where the answer breaks off.
+        """
+        while True:
+            if self._pieces:
+                if not take(self._taken()):
+                    return True
+            elif self._error is not None:
+                raise self._error
+            elif self.ended:
+                return False
+            else:
+                self._take = take
+                try:
+                    if await self._more():
+                        return True
+                except asyncio.CancelledError:
+                    await self._leave()
+                    raise
+                finally:
+                    self._take = None
 
     async def read(self, most: int) -> bytes:
         """The whole body. Raises UpstreamError, also when it is larger than `most` bytes."""
@@ -100,23 +121,49 @@ class Response:
         before, self._unread = self._unread, self._unread + len(piece)
         if before <= _MOST_UNREAD_BYTES < self._unread:
             self._pause()
-        self._wake()
+
+    def came(self) -> None:
+        """That was all of one read."""
+        if not self._pieces:
+            return
+        if self._take is None:
+            self._wake()
+            return
+        try:
+            goes_on = self._take(self._taken())
+        except Exception as error:  # the reader's own: it is raised where it reads
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_exception(error)
+            goes_on = False
+        if goes_on:
+            self.waits_since = self._loop.time()
+        else:
+            self._take = None
+            self._wake(stopped=True)
 
     def end(self, error: Exception | None = None) -> None:
         """All came that will come. What was received before an error is read before it is raised."""
         self.ended, self._error = True, error
         self._wake()
 
-    def _more(self) -> asyncio.Future[None]:
-        """Done when something is new. No coroutine of its own: a stream waits once for each event."""
+    def _taken(self) -> bytes:
+        piece = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()
+        if self._unread > _MOST_UNREAD_BYTES and not self.ended:
+            self._resume()
+        self._unread = 0
+        return piece
+
+    def _more(self) -> asyncio.Future[bool]:
+        """Done when something is new; True if `take` wants no more."""
         self._waiter = self._loop.create_future()
         self.waits_since = self._loop.time()
         return self._waiter
 
-    def _wake(self) -> None:
+    def _wake(self, *, stopped: bool = False) -> None:
         waiter, self._waiter, self.waits_since = self._waiter, None, 0.0
         if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+            waiter.set_result(stopped)
 
     async def _leave(self) -> None:
         self._waiter, self.waits_since = None, 0.0
