@@ -48,8 +48,11 @@ class CameBy(Struct, frozen=True):
         return self.door in _ASKING
 
 
+_NO_BODY = msgspec.Raw(b"{}")
+
+
 class _Open(Struct, frozen=True):
-    """`request` as it was judged, without its arguments: they may be large, and the intent has them."""
+    """`request` as it was judged, `intent` as it was written; both without arguments, which may be large."""
 
     intent: Draft
     request: Request
@@ -72,21 +75,19 @@ class OpenActions:
         action_id = mediation.request.context.action_id
         asked = mediation.request.action
         bare = replace(mediation.request, action=Action(tool=asked.tool, operation=asked.operation))
-        self._open.put(action_id, _Open(mediation.intent, bare))
+        self._open.put(action_id, _Open(replace(mediation.intent, body=_NO_BODY), bare))
         if mediation.saved:
             self._saved.put(action_id, tuple(saved.system for saved in mediation.saved))
         if transforms := _restoring(mediation):
             arguments = mediation.request.action.arguments
             self._restorations.put(action_id, redact.restorations(arguments, transforms))
 
-    def intent(self, action_id: str) -> Draft | Record:
-        """What was written before it ran. Raises NotFoundError, StoreError."""
-        kept = self._open.get(action_id)
-        return self.stored_intent(action_id) if kept is None else kept.intent
-
     def operation(self, action_id: str) -> Operation:
         """Raises NotFoundError, StoreError."""
-        return Operation(self.intent(action_id).operation)
+        kept = self._open.get(action_id)
+        if kept is None:
+            return Operation(self.stored_intent(action_id).operation)
+        return kept.request.action.operation
 
     def request(self, action_id: str) -> Request:
         """As it was judged; its arguments are left out. Raises NotFoundError, StoreError."""
@@ -94,7 +95,7 @@ class OpenActions:
         return request_of(self.stored_intent(action_id)) if kept is None else kept.request
 
     def stored_intent(self, action_id: str) -> Record:
-        """The same, as the journal has it."""
+        """What was written before it ran, as the journal has it. Raises NotFoundError, StoreError."""
         for record in self._journal.action(action_id):
             if record.kind is RecordKind.INTENT:
                 return record
@@ -108,7 +109,10 @@ class OpenActions:
         return CameBy(kept.request.context.door, kept.request.action.operation.value)
 
     def unreported(self, action_id: str) -> Draft | Record:
-        """Its intent, once: from then on it is not open. Raises NotFoundError, ConflictError, StoreError."""
+        """Its intent, once, maybe without its body: from then on it is not open.
+
+        Raises NotFoundError, ConflictError, StoreError.
+        """
         kept = self._open.pop(action_id)
         return self._unreported(action_id) if kept is None else kept.intent
 

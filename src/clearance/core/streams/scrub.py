@@ -17,6 +17,7 @@ import re2
 
 from clearance.core.model.patterns import NAMED
 from clearance.core.redact.text import scrubbed
+from clearance.core.redact.written import is_free_of
 from clearance.core.streams.prefixes import beginnings
 
 # A run of digits is looked at as a whole (`redact` takes card numbers out of the middle of it).
@@ -58,7 +59,6 @@ class _Patterns:
         beginning = f"(?:{'|'.join(map(beginnings, begun))})\\z"
         self.begun = re2.compile(beginning.encode())
         self.found_or_begun = _searched([*sources, beginning])
-        self.in_json = _searched([source.removeprefix(r"\b") for source in sources])
 
 
 def _compiled(sources: Sequence[str]) -> Any:
@@ -196,7 +196,7 @@ class Scrub:
         """False only where JSON text holds nothing to be changed. One pass, cheap."""
         if _ESCAPED.search(data) is not None:
             return True
-        if self._patterns is not None and self._patterns.in_json.Match(data) is not None:
+        if self._patterns is not None and not is_free_of(data, self._patterns.names):
             return True
         return self._placeholder is not None and self._placeholder.search(data.decode()) is not None
 

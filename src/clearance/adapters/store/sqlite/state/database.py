@@ -21,7 +21,7 @@ from clearance.errors import ConflictError, StoreError
 
 # One look serves what decisions ask in a row: key, registry, policies, brake, holds. Whoever changes
 # something in another process is heard so much later at most: writing the change down takes longer.
-_LOOK_SECONDS: Final = 0.001
+_LOOK_SECONDS: Final = 0.000_25
 _READERS_KEPT: Final = 4  # idle ones; more threads than that open one for each read
 
 
