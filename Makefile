@@ -4,6 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 CLAIM  ?=
+# Tests start hundreds of programs: with this set by whoever calls, each would compile all of its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check bench serve format lock clean
@@ -37,7 +39,7 @@ check: $(READY) ## Format, lint, types, import contracts, unit and docs tests: u
 	@$(BIN)/ruff check -q .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache > .import_linter.out || { cat .import_linter.out; rm -f .import_linter.out; exit 1; }; rm -f .import_linter.out
-	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not acceptance and not servers"
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal --hypothesis-profile=check -m "not acceptance and not servers"
 
 bench: $(READY) ## Measure every claim beside a peer (CLAIM=name for one); writes benchmarks/results.json
 	@$(BIN)/python -m benchmarks $(CLAIM)
@@ -53,3 +55,4 @@ lock: $(READY) ## Pin every dependency anew
 
 clean: ## Remove the environment and every cache
 	@rm -rf $(VENV) .venv-mcp-sqlite .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find src tests benchmarks examples -name __pycache__ -prune -exec rm -rf {} +

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import settings
 
 from clearance import Client
 from clearance.adapters.identity import new_key
 from clearance.adapters.store import SqliteState
 from clearance.core.model import Agent, CredentialKind, Person, PersonSource, Role
 from clearance.wiring import utc_now
+from tests.authorities import read_once
+from tests.examples import CHECK
 from tests.servers.mariadb import mariadb_dsn, mariadb_server
 from tests.servers.oidc import identity_provider
 from tests.servers.postgres import postgres_dsn, postgres_server
@@ -31,13 +36,36 @@ __all__ = [
     "postgres_dsn",
     "postgres_server",
 ]  # fixtures
+QUICK = "not acceptance and not servers"  # what `make check` selects
+SLOW_MODULE = re.compile(r"^pytestmark = .*?\bpytest\.mark\.(acceptance|servers)\b", re.M)
+settings.register_profile("check", CHECK)
 
 
 def pytest_configure() -> None:
-    """What a background job ignores, every program that a test starts would ignore too."""
+    # What a background job ignores, every program that a test starts would ignore too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for signum in (signal.SIGHUP, signal.SIGQUIT):
         signal.signal(signum, signal.SIG_DFL)
+    read_once("httpx")
+    read_once("httpx2")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A module marked as a whole need not be imported to be left out by its mark: MCP, boto3 and the like."""
+    if config.getoption("-m") != QUICK or collection_path.suffix != ".py":
+        return None
+    return SLOW_MODULE.search(collection_path.read_text(encoding="utf-8")) is not None or None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected stays until the end: the garbage collector need not go through it each time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture
@@ -72,7 +100,7 @@ class Server:
             cwd=self.directory,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 assert self.process.stderr is not None
@@ -82,7 +110,7 @@ class Server:
                     return
             except httpx.HTTPError:
                 time.sleep(0.02)
-        raise AssertionError("the server did not become ready within 20 seconds")
+        raise AssertionError("the server did not become ready within 60 seconds")
 
     def kill(self) -> None:
         assert self.process is not None

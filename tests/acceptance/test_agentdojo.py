@@ -7,12 +7,14 @@ import runpy
 import shlex
 import sys
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from clearance import Client, PolicyViolationError, Record, Run
@@ -31,6 +33,17 @@ pytestmark = [
 
 ROOT = Path(__file__).parents[2]
 USER_TASKS = {"workspace": 40, "travel": 20, "banking": 16, "slack": 21}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _worlds_are_read_by_libyaml() -> Iterator[None]:
+    """AgentDojo reads the same files hundreds of times: in Python, that is half of what all this takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        if find_spec("agentdojo"):
+            quick = partial(yaml.load, Loader=yaml.CSafeLoader)
+            reader = SimpleNamespace(**{**vars(yaml), "safe_load": quick})
+            patch.setattr("agentdojo.task_suite.task_suite.yaml", reader)
+        yield
 
 
 @cache

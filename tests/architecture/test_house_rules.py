@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
+
+from tests.conftest import QUICK
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src/clearance").rglob("*.py"))
 NAMES = [path.relative_to(ROOT / "src").as_posix() for path in SOURCES]
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
 MOST_LINES = 400
 MOST_FUNCTION_LINES = 40
 BANNED_NAMES = {"utils", "common", "helpers", "manager", "util", "helper", "misc"}
 
 
+@cache
+def trees() -> dict[Path, ast.Module]:
+    """Read once, and only where one of these tests runs: every process collects them."""
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
+
+
 def test_a_file_stays_small_says_what_it_is_for_and_has_a_telling_name() -> None:
     for path, name in zip(SOURCES, NAMES, strict=True):
         assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES, f"{name} is too long"
-        assert ast.get_docstring(TREES[path]), f"{name}: a module's first line says what it is for"
+        assert ast.get_docstring(trees()[path]), f"{name}: a module's first line says what it is for"
         assert path.stem not in BANNED_NAMES, name
 
 
 def test_a_function_stays_small_and_takes_no_positional_flag() -> None:
     for path, name in zip(SOURCES, NAMES, strict=True):
-        for node in ast.walk(TREES[path]):
+        for node in ast.walk(trees()[path]):
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 continue
             assert node.end_lineno is not None
@@ -36,7 +44,7 @@ def test_a_function_stays_small_and_takes_no_positional_flag() -> None:
 def test_an_init_holds_a_docstring_imports_and_lists() -> None:
     allowed = ast.Import | ast.ImportFrom | ast.Expr | ast.Assign | ast.AnnAssign
     for path, name in zip(SOURCES, NAMES, strict=True):
-        for node in TREES[path].body if path.name == "__init__.py" else ():
+        for node in trees()[path].body if path.name == "__init__.py" else ():
             assert isinstance(node, allowed), (
                 f"{name}:{node.lineno}: {type(node).__name__} has no place there"
             )
@@ -67,6 +75,11 @@ def test_ci_runs_the_two_commands_of_the_readme_and_nothing_softer() -> None:
     commands = [line for line in script.splitlines() if line.startswith("make")]
     assert commands == ["make check", "make test"]
     assert "set -euo pipefail" in script
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert f'--hypothesis-profile=check -m "{QUICK}"' in makefile
+    assert "hypothesis" not in makefile.partition("\ntest:")[2].partition("\n\n")[0], (
+        "there, all examples are tried"
+    )
 
 
 def test_every_error_code_is_in_the_published_list() -> None:
@@ -78,7 +91,7 @@ def test_every_error_code_is_in_the_published_list() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
     codes = {kind.code for kind in kinds if hasattr(kind, "code")} - {"clearance_error"}
     raised = set()
-    for tree in TREES.values():
+    for tree in trees().values():
         for node in ast.walk(tree):
             if (
                 isinstance(node, ast.keyword)

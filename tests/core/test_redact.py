@@ -21,6 +21,7 @@ from clearance.core.model.patterns import NAMED
 from clearance.core.redact import clean_text, restorations, stored, transformed
 from clearance.core.redact.text import scrubbed
 from clearance.errors import ConfigurationError
+from tests.examples import examples
 
 # Put together at run time, so that no scanner takes this file for a leak.
 SECRETS = [
@@ -141,7 +142,7 @@ def test_what_only_looks_like_a_secret_is_kept(text: str) -> None:
 
 
 @given(nested(st.sampled_from(SECRETS)))
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_no_planted_secret_is_stored_however_deep_it_stands(value: Any) -> None:
     text = encoded(stored(value)).decode()
     for secret in SECRETS:
@@ -307,7 +308,7 @@ def test_only_numbers_that_pass_the_check_digit_are_cards(text: str, shown: str)
 
 
 @given(nested(st.sampled_from(SECRETS)))
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_no_secret_stays_in_what_runs_however_deep_it_stands(value: Any) -> None:
     made, changed = redact({"value": value}, patterns=("secret",))
     assert changed

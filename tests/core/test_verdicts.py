@@ -31,6 +31,7 @@ from clearance.core.policy import History, PolicySet, compile_policies, parse_va
 from clearance.core.policy.posture import Posture
 from clearance.core.verdicts import verdicts
 from clearance.errors import PolicyError
+from tests.examples import examples
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BOSS = Actor(name="boss")
@@ -224,7 +225,7 @@ def strictness(decision: Decision) -> tuple[int, int]:
     return (1 if decision.reasons[0].code is ReasonCode.APPROVAL_REQUIRED else 2, 0)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(policies=_POLICIES, scopes=_SCOPES, request=_ASKED, chain=_CHAINS, past=st.lists(_ASKED, max_size=3))
 def test_no_decision_is_milder_with_a_chain_than_without_nor_than_for_anybody_of_it(
     policies: list[object],

@@ -19,7 +19,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from tests.conftest import Server, make_server
 from tests.doors.proxied import PROVIDER_KEY
-from tests.servers.mcp_tools import ROOT, Tools, mcp_tools
+from tests.servers.mcp_tools import PROGRAM, ROOT, Tools, mcp_tools
 from tests.servers.model import ScriptedModel, scripted
 from tests.servers.process import free_port
 from tests.servers.web import Web, web_server
@@ -98,7 +98,7 @@ class House:
 
     def settings(self) -> dict[str, Any]:
         key = self.directory / "provider.key"
-        stdio = [sys.executable, "-m", "tests.servers.mcp_tools", "0", str(self.child), "--stdio"]
+        stdio = [sys.executable, "-m", PROGRAM, "0", str(self.child), "--stdio"]
         path = {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
         return {
             "drain_seconds": 2,

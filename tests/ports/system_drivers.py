@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import boto3
+import botocore.session
 import pytest
 from botocore.awsrequest import AWSResponse
 from moto import mock_aws
@@ -26,6 +28,8 @@ from clearance.ports import System
 from tests.servers.rest import RestApi
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
+# What botocore knows of S3 is read once, as in a program that has one session, and not for every bucket.
+botocore.session.create_loader = cache(botocore.session.create_loader)
 
 
 class Driver(Protocol):

@@ -18,6 +18,7 @@ from clearance.core.classify.mysql import (
     transaction_control,
 )
 from clearance.core.model.effects import Classification, EffectClass
+from tests.examples import examples
 
 VECTORS = Path(__file__).parents[3] / "vectors/statements/mysql.yaml"
 CASES: list[dict[str, Any]] = yaml.safe_load(VECTORS.read_text(encoding="utf-8"))
@@ -104,7 +105,7 @@ def test_a_reviewed_function_is_a_read() -> None:
     assert not classify_mysql("SELECT tax(1) FROM t", routines=known).only_reads
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(alphabet="SELCTDROPXabt '\"`/*!#-;()@%,=\n\\\u00a0", max_size=60))
 def test_no_text_makes_the_reader_raise(text: str) -> None:
     assert classify_mysql(text).effects

@@ -25,6 +25,7 @@ from clearance.core.classify.postgres_parse import MOST_BYTES
 from clearance.core.model.action import Operation
 from clearance.core.model.effects import EffectClass, Named
 from tests.core.classify.statements import Case, cases, summary, verdict
+from tests.examples import examples
 
 CASES = [case for case in cases() if not case.needs_catalogue]
 IDS = [case.sql[:60] for case in CASES]
@@ -100,7 +101,7 @@ def test_no_reason_quotes_a_value_of_the_statement() -> None:
         assert "geheim" not in str(answer)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @example(["\ud800"])
 @given(
     st.lists(
@@ -120,7 +121,7 @@ def test_no_input_ever_raises(words: list[str]) -> None:
     assert transaction_control(text) in (True, False)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     st.sampled_from(CASES).filter(lambda case: case.sql), st.sampled_from(CASES).filter(lambda case: case.sql)
 )

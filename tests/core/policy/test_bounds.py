@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from clearance.core.model import Action, Bounds, Context, Operation, Principal, Request, Resource
 from clearance.core.policy.bounds import NOTHING, is_narrower, matches, out_of_bounds
+from tests.examples import examples
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 
@@ -58,7 +59,11 @@ requests = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(
+    max_examples=examples(100),
+    deadline=None,
+    suppress_health_check=[HealthCheck.filter_too_much],  # few of two bounds are the one within the other
+)
 @given(inner=bounds, outer=bounds, asked=st.lists(requests, min_size=1, max_size=6))
 def test_what_is_within_narrower_bounds_is_within_the_wider_ones(
     inner: Bounds, outer: Bounds, asked: list[Request]
@@ -68,14 +73,14 @@ def test_what_is_within_narrower_bounds_is_within_the_wider_ones(
         assert not within(one, inner) or within(one, outer)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(one=plain)
 def test_bounds_are_within_themselves_and_within_none(one: Bounds) -> None:
     assert is_narrower(one, one)
     assert is_narrower(one, Bounds())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(one=bounds, part=plain)
 def test_every_alternative_is_within_the_whole_of_them(one: Bounds, part: Bounds) -> None:
     assert is_narrower(part, Bounds(any_of=(part, *one.any_of)))

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from clearance.core.model import Environment, Resource
 from clearance.core.policy.learning import EXACT, Seen, beyond, learn, patterns_of
 from tests.core.policy.conftest import VALIDATOR
+from tests.examples import examples
 
 
 def seen_of(*requests):
@@ -123,7 +124,7 @@ def test_an_undeclared_tool_is_named_so_that_the_documents_take_it(make, compile
     assert beyond(learned.policy, [(make("read", tool="odd_tool_xy"), 1)], declared=("pay",))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_was_seen_is_never_refused(data, requests):
     done = data.draw(st.lists(requests, min_size=1, max_size=12))

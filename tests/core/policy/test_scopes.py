@@ -8,6 +8,7 @@ from clearance.core.decide import combine
 from clearance.core.model import Effect, Mode, ReasonCode
 from clearance.core.policy import History
 from clearance.errors import PolicyError
+from tests.examples import examples
 
 SCOPED = {
     "roles": {"support": {"may": [{"tool": "read_*"}, {"operation": "read", "resource": "crm.*"}]}},
@@ -162,7 +163,7 @@ def strictness(decision):
 
 
 @given(data=st.data(), more=_LEARNED)
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(120), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_policy_that_nobody_wrote_makes_any_decision_milder(data, more, compiled, policy_lists, requests):
     written = data.draw(policy_lists)
     may = data.draw(st.sampled_from([None, [], [{"tool": "read_file"}], [{"operation": "send"}]]))

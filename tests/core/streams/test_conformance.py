@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from clearance.core.dialects.answer import Dialect
 from clearance.core.model.judged import ResultRules
 from tests.core.streams.driving import drive, split
+from tests.examples import examples
 from tests.servers.model_wire import Turn, Wire, events
 
 TEXT = 'Grüße 🌦, 漢字: ‘hi’ it is 10.2 °C\n"quoted" and a token of words.'
@@ -53,7 +54,7 @@ def test_text_leaves_with_its_own_chunk(dialect: Dialect) -> None:
     assert drive(dialect, frames).parts == frames
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(data=st.data(), dialect=st.sampled_from(Dialect), turn=st.sampled_from(list(TURNS.values())))
 def test_any_split_gives_the_same_bytes(data: st.DataObject, dialect: Dialect, turn: Turn) -> None:
     whole = b"".join(events(dialect, turn))

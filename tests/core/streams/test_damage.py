@@ -23,6 +23,7 @@ from tests.core.streams.test_refusals import (
     read_by_the_vendor,
     refuse_the_dangerous,
 )
+from tests.examples import examples
 from tests.servers.model_wire import Turn, Wire, events
 
 TURN = Turn(text="Some words first.", tool_calls=[SECRET_CALL])
@@ -250,7 +251,7 @@ def test_an_unknown_item_is_taken_for_a_call() -> None:
     assert b"moon-base" not in seen.data
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(data=st.data(), dialect=st.sampled_from(Dialect))
 def test_no_damage_raises_or_shows_what_is_refused(data: st.DataObject, dialect: Dialect) -> None:
     """Bytes changed, left out, doubled, moved: whatever happens, no stretch of the refused call is seen."""

@@ -43,16 +43,16 @@ def journal(open_journal: Open) -> SqliteJournal:
     return open_journal()
 
 
+def drafted(run_id: str = "run-a", kind: str = "note", *, day: int = 0, **fields: Any) -> Draft:
+    """A draft of day 0, the 14th of March 2026, or of a later day."""
+    body = msgspec.Raw(msgspec.json.encode(fields.pop("body", {"goal": "tidy up"})))
+    at = NOON + timedelta(days=day)
+    return Draft(run_id=run_id, kind=RecordKind(kind), at=at, agent="support_bot", body=body, **fields)
+
+
 @pytest.fixture
 def draft() -> Callable[..., Draft]:
-    """A draft of day 0, the 14th of March 2026, or of a later day."""
-
-    def make(run_id: str = "run-a", kind: str = "note", *, day: int = 0, **fields: Any) -> Draft:
-        body = msgspec.Raw(msgspec.json.encode(fields.pop("body", {"goal": "tidy up"})))
-        at = NOON + timedelta(days=day)
-        return Draft(run_id=run_id, kind=RecordKind(kind), at=at, agent="support_bot", body=body, **fields)
-
-    return make
+    return drafted
 
 
 @pytest.fixture

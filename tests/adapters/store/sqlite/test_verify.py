@@ -15,6 +15,7 @@ import pytest
 from clearance.adapters.store.sqlite import SqliteJournal, schema
 from clearance.core.model import Draft
 from clearance.ports import Verification
+from tests.adapters.store.sqlite.conftest import drafted
 
 Make = Callable[..., Draft]
 Sql = Callable[..., list[tuple[Any, ...]]]
@@ -31,27 +32,34 @@ def _columns() -> Iterator[tuple[str, str]]:
                 yield table, column[1]
 
 
-@pytest.fixture
-def written(root: Path, draft: Make) -> Path:
-    """Two days, a run that goes over both, an action open in both, one held and then cleared."""
+@pytest.fixture(scope="module")
+def two_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Written once: a run that goes over both, an action open in both, one held and then cleared."""
+    root = tmp_path_factory.mktemp("written") / "store"
     journal = SqliteJournal(root)
     notify = {"decision": {"obligations": [{"type": "notify"}]}}
     for day in range(2):
         names = {"node": "n1", "tool": "send_email", "operation": "send", "effect": "allow", "status": "s"}
         journal.append(
             [
-                draft("run-a", "run_started", day=day),
-                draft("run-a", "intent", day=day, action_id=f"a{day}", body=notify, **names),
-                draft(f"run-{day}", "hold", day=day, action_id=f"b{day}", body={}, **names),
-                draft(f"run-{day}", "intent", day=day, action_id=f"b{day}"),
-                draft(f"run-{day}", "outcome", day=day, action_id=f"b{day}"),
-                draft("run-a", "refusal", day=day, action_id=f"c{day}"),
-                draft(f"run-{day}", "run_ended", day=day),
+                drafted("run-a", "run_started", day=day),
+                drafted("run-a", "intent", day=day, action_id=f"a{day}", body=notify, **names),
+                drafted(f"run-{day}", "hold", day=day, action_id=f"b{day}", body={}, **names),
+                drafted(f"run-{day}", "intent", day=day, action_id=f"b{day}"),
+                drafted(f"run-{day}", "outcome", day=day, action_id=f"b{day}"),
+                drafted("run-a", "refusal", day=day, action_id=f"c{day}"),
+                drafted(f"run-{day}", "run_ended", day=day),
             ]
         )
     assert journal.verify().problems == ()
     journal.close()
     return root
+
+
+@pytest.fixture
+def written(root: Path, two_days: Path) -> Path:
+    """Those two days, for one test to damage."""
+    return Path(shutil.copytree(two_days, root))
 
 
 def verified(root: Path, run_id: str = "") -> Verification:

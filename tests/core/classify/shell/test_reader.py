@@ -70,6 +70,6 @@ def test_a_hostile_text_does_not_take_long() -> None:
         "while cd x; do " * 40 + "ls; " + "done; " * 40,
     )
     for text in texts:
-        start = time.perf_counter()
+        start = time.process_time()
         classify_shell(text)
-        assert time.perf_counter() - start < 5, text[:40]
+        assert time.process_time() - start < 5, text[:40]
