@@ -10,8 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import cast
 
 from benchmarks.harness import Bench, Result, at_least, median_of, ours
 from benchmarks.harness.result import at_least_times
@@ -28,19 +29,20 @@ def measure(bench: Bench) -> Iterator[Result]:
     from clearance.gateway.egress_proxy import Authority
 
     with bench.store() as directory:
-        port, target, key = _free_port(), _free_port(), ours.agent_key(Path(directory, "store"))
+        port, target, echo = _free_port(), _free_port(), _free_port()
+        key = ours.agent_key(Path(directory, "store"))
         authority = Authority(Path(directory, "ca"))
-        egress = {"port": port, "private": ["127.0.0.0/8", "::1/128"], "ports": [target]}
+        egress = {"port": port, "private": ["127.0.0.0/8", "::1/128"], "ports": [target, echo]}
         command = ours.command(Path(directory), {"egress": egress})
         environment = dict(ours.environment(Path(directory)))
         with (
             bench.aside(),
             bench.pinned(command, environment, Path(directory)),
-            _side("serve", str(target), directory),
+            _side("serve", str(target), str(echo), directory),
         ):
             for connections in CONNECTIONS:
                 bench.say(f"{connections} connections, {ROUNDS} rounds of {SECONDS} s")
-                asked = ("open", str(port), key, str(target), str(connections))
+                asked = ("open", str(port), key, str(echo), str(connections))
                 rounds = [_asked(*asked) for _ in range(ROUNDS)]
                 for part, unit in (("rate", "tunnels/s"), ("p50", "ms"), ("p99", "ms")):
                     yield Result(
@@ -52,7 +54,8 @@ def measure(bench: Bench) -> Iterator[Result]:
                         conditions={
                             "rounds": ROUNDS,
                             "seconds_per_round": SECONDS,
-                            "durability": "an fsync before each",
+                            "durability": "on disk before each is opened; its end recorded, too",
+                            "tunnel": "CONNECT, a TLS ClientHello, one byte back, the end",
                             "cores": "one for the proxy alone, the other for clients and server",
                             "policies": ours.POLICIES,
                         },
@@ -108,8 +111,8 @@ def _connect(key: str, target: int) -> bytes:
     return f"{line}\r\nProxy-Authorization: Basic {proof}\r\n\r\n".encode()
 
 
-async def _serve(port: int, directory: str) -> None:
-    """TLS with a body for whoever says a byte."""
+async def _serve(port: int, echo: int, directory: str) -> None:
+    """TLS with a body for whoever says a byte; and, without TLS, a byte for whoever says anything."""
     from clearance.gateway.egress_proxy import Authority
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -121,13 +124,30 @@ async def _serve(port: int, directory: str) -> None:
 
     context = Authority(Path(directory, "ca")).context(HOST)
     await asyncio.start_server(answer, "127.0.0.1", port, ssl=context)
+    await asyncio.get_running_loop().create_server(_Echo, "127.0.0.1", echo, backlog=1_024)
     print("ready", flush=True)
     await asyncio.Event().wait()
 
 
+class _Echo(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.WriteTransport, transport)
+
+    def data_received(self, data: bytes) -> None:  # noqa: ARG002
+        self._transport.write(b"x")
+
+
+def _client_hello() -> bytes:
+    out = ssl.MemoryBIO()
+    tls = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), out, server_hostname=HOST)
+    with suppress(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return out.read()
+
+
 async def _open(port: int, key: str, target: int, connections: int) -> dict[str, float]:
-    """Each tunnel until it is established; then it is closed."""
-    head, took = _connect(key, target), list[float]()
+    """Tunnels, one after the other on each of `connections`; times are until one is established."""
+    head, hello, took = _connect(key, target), _client_hello(), list[float]()
     deadline = time.perf_counter() + SECONDS
 
     async def worker() -> None:
@@ -136,6 +156,8 @@ async def _open(port: int, key: str, target: int, connections: int) -> dict[str,
             writer.write(head)
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
             took.append(time.perf_counter() - began)
+            writer.write(hello)
+            assert await reader.readexactly(1) == b"x"
             writer.close()
 
     began = time.perf_counter()
@@ -177,7 +199,7 @@ def _main(role: str, *given: str) -> None:
     uvloop.install()
     match role:
         case "serve":
-            asyncio.run(_serve(int(given[0]), given[1]))
+            asyncio.run(_serve(int(given[0]), int(given[1]), given[2]))
         case "open":
             print(json.dumps(asyncio.run(_open(int(given[0]), given[1], int(given[2]), int(given[3])))))
         case _:

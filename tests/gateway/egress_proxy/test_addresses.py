@@ -63,8 +63,9 @@ def answering(*found: str) -> Addresses:
 
 @pytest.mark.parametrize("address", PUBLIC)
 async def test_a_public_address_is_reached(address: str) -> None:
-    [found] = await answering(address).of(Place(host="a.example", port=443))
-    assert str(found) == address.removeprefix("::ffff:")
+    found = await answering(address).of(Place(host="a.example", port=443))
+    [reached] = found.addresses
+    assert reached == address.removeprefix("::ffff:")
 
 
 @pytest.mark.parametrize("address", PRIVATE)
@@ -110,7 +111,7 @@ async def test_a_name_without_an_address_and_a_resolver_that_lies_are_refused() 
 
 async def test_the_system_resolver_knows_this_machine() -> None:
     found = await Addresses(["127.0.0.0/8", "::1/128"]).of(Place(host="localhost", port=80))
-    assert {str(each) for each in found} <= {"127.0.0.1", "::1"}
+    assert set(found.addresses) <= {"127.0.0.1", "::1"}
 
 
 async def test_a_name_is_looked_up_once_for_all_that_ask_shortly_after() -> None:
@@ -126,6 +127,21 @@ async def test_a_name_is_looked_up_once_for_all_that_ask_shortly_after() -> None
     for _ in range(3):
         await addresses.of(Place(host="a.example", port=443))
     assert asked == 1
+
+
+async def test_an_address_that_failed_is_tried_after_the_others_and_none_is_added() -> None:
+    addresses, place = answering("8.8.8.8", "8.8.4.4"), Place(host="a.example", port=443)
+    await addresses.of(place)
+    addresses.failed(place, "8.8.8.8")
+    addresses.failed(place, "10.0.0.1")
+    assert (await addresses.of(place)).addresses == ("8.8.4.4", "8.8.8.8")
+
+
+def test_a_destination_longer_than_any_name_is_malformed() -> None:
+    """Soft hyphens mean nothing, however many: what is kept of a place has a bound."""
+    with pytest.raises(RequestError) as refused:
+        read_place("a\u00ad.example:443".replace("\u00ad", "\u00ad" * 2_000).encode())
+    assert refused.value.reason == "destination_malformed"
 
 
 @pytest.mark.parametrize(

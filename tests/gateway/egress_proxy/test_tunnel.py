@@ -13,6 +13,7 @@ import pytest
 from clearance.config import EgressSettings, Tunnels
 from clearance.core.model import StopKind, StopLevel
 from clearance.gateway.egress_proxy.client_hello import NotTlsError, read_client_hello
+from clearance.gateway.egress_proxy.places import Place
 from tests.gateway.egress_proxy.proxies import LOOPBACK, Client, Proxy, egress_proxy
 from tests.servers.certificates import TestAuthority
 from tests.servers.web import web_server
@@ -180,6 +181,18 @@ async def test_a_name_that_changes_its_address_is_connected_to_where_it_was_chec
         assert proxy.alone()["result"]["address"] == "127.0.0.1"
         refused = await proxy.ask(f"CONNECT b.example:{port} HTTP/1.1", "Host: b.example")
         assert refused.headers["clearance-reason"] == "destination_private"
+
+
+async def test_an_address_where_nobody_answers_is_tried_last_the_next_time() -> None:
+    async def two(host: str, port: int) -> Sequence[str]:
+        return ["127.0.0.2", "127.0.0.1"]
+
+    async with echo_server() as (port, _), egress_proxy(ANY, resolve=two) as proxy:
+        (await opened(proxy, port)).close()
+        await until_told(proxy)
+        assert proxy.alone()["result"]["address"] == "127.0.0.1"
+        found = await proxy.door.means.addresses.of(Place(host="a.example", port=port))
+        assert found.addresses == ("127.0.0.1", "127.0.0.2")
 
 
 async def test_the_brake_ends_an_open_tunnel_within_two_seconds() -> None:

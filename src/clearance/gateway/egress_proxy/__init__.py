@@ -1,4 +1,4 @@
-"""The egress proxy. From the wire up: link tls, heads bodies, places addresses, then what one action is."""
+"""The egress proxy. From the wire up: listening, link tls, heads bodies, places addresses; one action."""
 
 from clearance.gateway.egress_proxy.authority import Authority
 from clearance.gateway.egress_proxy.door import EgressProxy, ca_directory

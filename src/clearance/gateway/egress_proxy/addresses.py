@@ -9,6 +9,9 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from clearance.errors import RequestError
 from clearance.gateway.egress_proxy.places import Place
 from clearance.runtime.recent import Recent
@@ -31,6 +34,15 @@ _KEPT = 4_096
 _KEPT_SECONDS = 10.0
 
 
+class Found(Struct, frozen=True, kw_only=True):
+    """What a name meant when it was looked up, and what the settings say to that."""
+
+    addresses: tuple[str, ...]
+    is_private: bool  # every address lies in a network that is allowed as private
+    may_be_reached: bool
+    until: float
+
+
 class Addresses:
     """What names mean at this moment, and whether every address of it may be reached.
 
@@ -50,33 +62,38 @@ class Addresses:
         self._ports = frozenset(ports)
         self._own = frozenset(own)
         self._resolve = resolve or look_up
-        self._known: Recent[tuple[float, tuple[Address, ...]]] = Recent(_KEPT)
+        self._known: Recent[Found] = Recent(_KEPT)
 
-    async def of(self, place: Place) -> tuple[Address, ...]:
+    async def of(self, place: Place) -> Found:
         """Where this place may be reached. Raises RequestError where any of its addresses is refused."""
         if place.port not in self._ports:
             raise RequestError(
                 "This port may not be reached. An administrator can allow it under `egress.ports`.",
                 reason="destination_port",
             )
-        known = self._known.get(place.host)
-        if known is not None and time.monotonic() < known[0]:
-            addresses = known[1]
-        else:
-            addresses = await self._look_up(place)
-            self._known.put(place.host, (time.monotonic() + _KEPT_SECONDS, addresses))
-        if not all(self._may_reach(address) for address in addresses):
+        found = self._known.get(place.host)
+        if found is None or found.until < time.monotonic():
+            found = self._judged(await self._look_up(place))
+            self._known.put(place.host, found)
+        if not found.may_be_reached:
             raise RequestError(
                 "The destination's address is private, local or reserved. An administrator can allow its"
                 " network under `egress.private`.",
                 reason="destination_private",
             )
-        if place.port in self._own and any(is_own(address) for address in addresses):
+        if place.port in self._own and any(map(is_own, found.addresses)):
             raise RequestError(
                 "The destination is Clearance itself: reach it without the proxy (NO_PROXY).",
                 reason="destination_own",
             )
-        return addresses
+        return found
+
+    def failed(self, place: Place, address: str) -> None:
+        """From now on it is tried after the others that the name has."""
+        found = self._known.get(place.host)
+        if found is not None and len(found.addresses) > 1 and address in found.addresses:
+            others = tuple(each for each in found.addresses if each != address)
+            self._known.put(place.host, replace(found, addresses=(*others, address)))
 
     async def _look_up(self, place: Place) -> tuple[Address, ...]:
         if place.is_address:
@@ -90,12 +107,16 @@ class Addresses:
             raise RequestError("The destination's name has no address.", reason="destination_unknown")
         return addresses
 
-    def is_private(self, address: Address) -> bool:
-        """Whether it lies in a network that the settings allow as private."""
-        return _in_any(address, self._private)
+    def _judged(self, addresses: Sequence[Address]) -> Found:
+        return Found(
+            addresses=tuple(str(address) for address in addresses),
+            is_private=all(_in_any(address, self._private) for address in addresses),
+            may_be_reached=all(self._may_reach(address) for address in addresses),
+            until=time.monotonic() + _KEPT_SECONDS,
+        )
 
     def _may_reach(self, address: Address) -> bool:
-        if self.is_private(address):
+        if _in_any(address, self._private):
             return True
         if isinstance(address, IPv6Address):
             if address in _NAT64:
@@ -113,14 +134,15 @@ async def look_up(host: str, port: int) -> Sequence[str]:
     return [str(each[4][0]) for each in found if "%" not in str(each[4][0])]
 
 
-def is_own(address: Address) -> bool:
-    """Whether this machine has it. Sends nothing: the kernel says which address it would speak from."""
+def is_own(written: str) -> bool:
+    """Whether this machine has the address. Sends nothing: the kernel says which it would speak from."""
+    address = ipaddress.ip_address(written)
     if address.is_unspecified or address.is_loopback:
         return True
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect((str(address), 9))
+            probe.connect((written, 9))
             return bool(ipaddress.ip_address(probe.getsockname()[0]) == address)
         except OSError:
             return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import binascii
 import time
 
@@ -79,7 +78,7 @@ def _proxy_credentials(header: bytes) -> tuple[str, str]:
             "Put the agent's key into the proxy's address, as its password; the user is the run, or `-`."
         )
     try:
-        user, _, key = base64.b64decode(value.strip(), validate=True).decode("utf-8").partition(":")
+        user, _, key = binascii.a2b_base64(value.strip(), strict_mode=True).decode("utf-8").partition(":")
     except (binascii.Error, UnicodeDecodeError):
         raise AuthenticationError("The proxy's credentials cannot be read.") from None
     return ("" if user == _NO_RUN else user, key) if key else ("", user)

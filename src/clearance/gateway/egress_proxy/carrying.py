@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from clearance.core.model import ActionCall, CheckResult, Judged, OutcomeReport, OutcomeStatus
@@ -82,34 +81,33 @@ class Carrying:
         result = await self.passage.clear(call, asker.principal, door=DOOR)
         if not result.allowed:
             raise RefusedError(result)
-        measured = Measured(result.action_id)
-        with self._counted(measured), self._watch.during(call, asker.principal) as running:
-            try:
-                await act(result, measured)
-            except asyncio.CancelledError:
-                measured.error = running.stopped or "The server stopped."
-                await self.tell(measured)
-                if self._watch.is_over and not measured.has_begun and running.task.uncancel() == 0:
-                    raise StoppingError from None
-                raise
-            except Exception as error:
-                measured.error = _kind_of(error)
-                await self.tell(measured)
-                if measured.has_begun:
-                    raise ConnectionAbortedError("cut in the middle of an answer") from error
-                raise
-            await self.tell(measured)
-
-    @contextmanager
-    def _counted(self, measured: Measured) -> Iterator[None]:
-        metrics = self.passage.metrics
-        metrics.opened(DOOR)
+        measured, running = Measured(result.action_id), self._watch.begin(call, asker.principal)
+        self.passage.metrics.opened(DOOR)
         try:
-            yield
+            await act(result, measured)
+        except asyncio.CancelledError:
+            measured.error = running.stopped or "The server stopped."
+            await self.tell(measured)
+            if self._watch.is_over and not measured.has_begun and running.task.uncancel() == 0:
+                raise StoppingError from None
+            raise
+        except Exception as error:
+            measured.error = _kind_of(error)
+            await self.tell(measured)
+            if measured.has_begun:
+                raise ConnectionAbortedError("cut in the middle of an answer") from error
+            raise
+        else:
+            await self.tell(measured)
         finally:
-            metrics.closed(DOOR)
-            metrics.passed(DOOR, "sent", count=measured.sent)
-            metrics.passed(DOOR, "received", count=measured.received)
+            self._watch.end(running)
+            self._count(measured)
+
+    def _count(self, measured: Measured) -> None:
+        metrics = self.passage.metrics
+        metrics.closed(DOOR)
+        metrics.passed(DOOR, "sent", count=measured.sent)
+        metrics.passed(DOOR, "received", count=measured.received)
 
     async def tell(self, measured: Measured) -> None:
         """Before the agent sees the end of it; whoever comes second has nothing to add."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import struct
+
 from msgspec import Struct
 
 _HANDSHAKE = 0x16
 _CLIENT_HELLO = 0x01
 _SERVER_NAME = 0
 _ENCRYPTED_CLIENT_HELLO = 0xFE0D
+_EXTENSION = struct.Struct(">HH")  # its kind and its size
 _MOST = 32_768  # bytes; real ones, post-quantum key shares included, stay below 4 KB
 UNRECOGNIZED_NAME = bytes((0x15, 3, 3, 0, 2, 2, 112))  # a fatal alert, RFC 6066, section 3
 
@@ -30,7 +33,7 @@ def read_client_hello(data: bytes) -> ClientHello | None:
         return None
     try:
         return _hello(message)
-    except IndexError:
+    except (IndexError, struct.error):
         raise NotTlsError("the ClientHello is cut short") from None
 
 
@@ -70,7 +73,7 @@ def _hello(message: bytes) -> ClientHello:
     end, at = at + 2 + _number(message, at), at + 2
     found: dict[int, bytes] = {}
     while at < end:
-        kind, size = _number(message, at), _number(message, at + 2)
+        kind, size = _EXTENSION.unpack_from(message, at)
         if kind in found:
             raise NotTlsError("an extension stands twice")
         found[kind] = message[at + 4 : at + 4 + size]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import socket
 import ssl
 from contextlib import suppress
 from http import HTTPStatus
@@ -30,25 +31,26 @@ _LOG = logging.getLogger("clearance")
 
 class Conversation:
     """From the first byte to the last. `is_idle` between two requests, `is_known` once somebody has proven
-    who it is; in a tunnel, time is kept by the tunnel. Set `is_last` and no other request is taken."""
+    who it is. Set `is_last` and no other request is taken."""
 
-    def __init__(self, link: Link, asking: Asking, means: Means, authority: Authority | None) -> None:
-        self.link = link
+    def __init__(self, peer: str, asking: Asking, means: Means, authority: Authority | None) -> None:
+        self.link = Link(means.arrivals)
+        self._peer = peer
         self.began = asyncio.get_running_loop().time()
         self.is_idle = True
         self.is_known = False
         self.is_last = False
-        self.is_tunnel = False
         self._asking = asking
         self._means = means
         self._authority = authority
         self._inside: tuple[Head, Place] | None = None  # the CONNECT that TLS was opened in
 
-    async def run(self) -> None:
+    async def run(self, connection: socket.socket) -> None:
         """Until both sides are done. Never raises but when it is cancelled."""
         try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: self.link, connection)
             stream: Stream = self.link
-            while (wanted := await self._one(stream)) is not None:
+            while not self.is_last and (wanted := await self._one(stream)) is not None:
                 stream = wanted
             await self._linger(stream)
         except (ConnectionError, ssl.SSLError):
@@ -91,11 +93,11 @@ class Conversation:
 
     async def _connect(self, head: Head) -> Stream | None:
         place = read_place(head.target)
-        if head.has_body or not _means(head.get(b"host") or head.target, place, place.port):
+        host = head.get(b"host") or head.target
+        if head.has_body or not (host == head.target or _means(host, place, place.port)):
             raise RequestError("A CONNECT names one host and port, and has no body.", reason="http_malformed")
         asker = await self._who(head)
         if self._authority is None or not self._means.intercepts(place.host):
-            self.is_tunnel = True
             await tunnel(self.link, place, asker, self._means)
             return None
         await self.link.send(ESTABLISHED)
@@ -107,7 +109,7 @@ class Conversation:
         return await TlsStream.accept(self.link, self._authority.context(place.host))
 
     async def _who(self, head: Head) -> Asker:
-        asker = await self._asking.who(head, self.link.peer)
+        asker = await self._asking.who(head, self._peer)
         self.is_known = True
         return asker
 
@@ -116,6 +118,8 @@ class Conversation:
         if isinstance(stream, TlsStream):
             await stream.goodbye()
         self.link.end()
+        if self.link.has_ended:
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(_LINGER_SECONDS):
                 while await self.link.receive():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,14 @@ from clearance.gateway.egress_proxy.carrying import Carrying
 from clearance.gateway.egress_proxy.conversation import Conversation
 from clearance.gateway.egress_proxy.credentials import Credentials
 from clearance.gateway.egress_proxy.exchange import Means
-from clearance.gateway.egress_proxy.link import Link
+from clearance.gateway.egress_proxy.link import Arrivals
+from clearance.gateway.egress_proxy.listening import Listener, listen
 from clearance.gateway.egress_proxy.watch import Watch
 from clearance.gateway.passage import Passage
 from clearance.gateway.upstream import UpstreamClient
 from clearance.wiring import MEMORY
 
 _MOST_CONNECTIONS = 8_192
-_BACKLOG = 1_024
 _LAST_SECONDS = 3.0  # to record what was cut off, and to tell its client
 _STRANGER_SECONDS = 30.0  # for whoever has not proven who it is
 
@@ -37,7 +38,8 @@ class EgressProxy:
         self._resolve = resolve
         self._conversations: dict[Conversation, asyncio.Task[None]] = {}
         self._is_draining = False
-        self._server: asyncio.Server | None = None
+        self._arrivals = Arrivals()
+        self._listener: Listener | None = None
         self._upstreams: list[UpstreamClient] = []  # the newest last; what the others began goes on
         self._take(passage.assembly.settings)
 
@@ -63,14 +65,11 @@ class EgressProxy:
 
     async def _open(self) -> None:
         """Listen, where a port is set."""
-        if self._settings.port and self._server is None:
+        if self._settings.port and self._listener is None and not self._is_draining:
             host = self._settings.host or self._everything.host
-            loop = asyncio.get_running_loop()
-            self._server = await loop.create_server(
-                lambda: Link(self._opened), host, self._settings.port, backlog=_BACKLOG
-            )
-        if self._server is not None:
-            self.port = self._server.sockets[0].getsockname()[1]
+            self._listener = await listen(host, self._settings.port, self._opened)
+        if self._listener is not None:
+            self.port = self._listener.port
             self.means = self._made()
 
     def _made(self) -> Means:
@@ -88,6 +87,7 @@ class EgressProxy:
             Addresses(settings.private, ports=settings.ports, own=own, resolve=self._resolve),
             self._credentials,
             upstream,
+            self._arrivals,
         )
 
     def check(self, settings: Settings) -> None:
@@ -106,9 +106,9 @@ class EgressProxy:
         await self._open()
 
     def _hush(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
 
     def _let_end(self) -> None:
         for conversation in self._conversations:
@@ -141,11 +141,11 @@ class EgressProxy:
         for upstream in self._upstreams:
             await upstream.close()
 
-    def _opened(self, link: Link) -> None:
-        if self._is_draining or len(self._conversations) >= _MOST_CONNECTIONS:
-            return link.abort()
-        conversation = Conversation(link, self._asking, self.means, self._authority)
-        task = asyncio.get_running_loop().create_task(conversation.run())
+    def _opened(self, connection: socket.socket, peer: str) -> None:
+        if len(self._conversations) >= _MOST_CONNECTIONS:
+            return connection.close()
+        conversation = Conversation(peer, self._asking, self.means, self._authority)
+        task = asyncio.get_running_loop().create_task(conversation.run(connection))
         self._conversations[conversation] = task
         task.add_done_callback(lambda _: self._conversations.pop(conversation))
         return None
@@ -157,7 +157,7 @@ class EgressProxy:
             since = conversation.link.waits_since
             is_idle = since and now - since > self._settings.idle_timeout_seconds
             is_strange = not conversation.is_known and now - conversation.began > _STRANGER_SECONDS
-            if is_strange or (is_idle and not conversation.is_tunnel):
+            if is_strange or is_idle:
                 conversation.link.abort()
 
 

@@ -13,7 +13,7 @@ from clearance.gateway.egress_proxy.bodies import Body
 from clearance.gateway.egress_proxy.carrying import Carrying, Measured
 from clearance.gateway.egress_proxy.credentials import Credentials, fits_host
 from clearance.gateway.egress_proxy.heads import Head
-from clearance.gateway.egress_proxy.link import Stream
+from clearance.gateway.egress_proxy.link import Arrivals, Stream
 from clearance.gateway.egress_proxy.places import Place
 from clearance.gateway.egress_proxy.requests import changed_target, request_call
 from clearance.gateway.egress_proxy.results import Result
@@ -31,6 +31,7 @@ class Means(Struct, frozen=True):
     addresses: Addresses
     credentials: Credentials
     upstream: UpstreamClient
+    arrivals: Arrivals
 
     def intercepts(self, host: str) -> bool:
         """Whether TLS to this host is opened."""
@@ -107,8 +108,7 @@ async def _request(
 ) -> OutRequest:
     is_private = wanted.scheme == "https"
     if not is_private:
-        addresses = await means.addresses.of(wanted.place)
-        is_private = all(means.addresses.is_private(each) for each in addresses)
+        is_private = (await means.addresses.of(wanted.place)).is_private
     headers = wanted.head.onward()
     if is_judged:
         headers = tuple(each for each in headers if each[0] not in (b"accept-encoding", b"range"))
@@ -122,14 +122,15 @@ async def _request(
 async def _sent(wanted: Destined, request: OutRequest, means: Means, measured: Measured) -> Response:
     """The answer of the first address that can be connected to."""
     place, failed = wanted.place, None
-    for address in await means.addresses.of(place):
-        measured.address = str(address)
+    for address in (await means.addresses.of(place)).addresses:
+        measured.address = address
         try:
-            origin = Origin(wanted.scheme, place.host, place.port, str(address))
+            origin = Origin(wanted.scheme, place.host, place.port, address)
             return await means.upstream.send(origin, request)
         except UpstreamError as error:
             if error.reason not in ("connect_failed", "connect_timeout"):
                 raise
+            means.addresses.failed(place, address)
             failed = error
     assert failed is not None
     raise failed

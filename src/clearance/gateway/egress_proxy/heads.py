@@ -12,7 +12,7 @@ MOST_BYTES = 65_536
 _MOST_HEADERS = 200
 # RFC 9110, sections 5.6.2 and 5.5: tokens, and field values without controls. Tabs are folded by some.
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
+_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t\x20-\x7e\x80-\xff]*)")
 _TARGET = re.compile(rb"[\x21-\x7e\x80-\xff]+")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 # What concerns this connection alone (RFC 9110, section 7.6.1), or only us.
@@ -36,7 +36,10 @@ class Head(Struct, frozen=True, kw_only=True):
 
     def get(self, name: bytes) -> bytes:
         """The first value of that name, or nothing."""
-        return next((value for each, value in self.headers if each == name), b"")
+        for each, value in self.headers:
+            if each == name:
+                return value
+        return b""
 
     @property
     def has_body(self) -> bool:
@@ -51,7 +54,7 @@ class Head(Struct, frozen=True, kw_only=True):
 def read_head(data: bytes) -> Head:
     """`data` ends with the empty line. Raises RequestError."""
     lines = data[:-4].split(b"\r\n")
-    if b"\0" in data or any(b"\r" in line or b"\n" in line for line in lines):
+    if b"\0" in data or not data.count(b"\r") == data.count(b"\n") == len(lines) + 1:
         raise _bad("A line ends in something else than CR LF.")
     words = lines[0].split(b" ")
     if len(words) != 3 or not _TOKEN.fullmatch(words[0]) or not _TARGET.fullmatch(words[1]):
@@ -63,10 +66,9 @@ def read_head(data: bytes) -> Head:
     is_1_1 = words[2] == b"HTTP/1.1"
     headers = tuple(_header(line) for line in lines[1:])
     names = [name for name, _ in headers]
-    for name in _ONCE:
-        if names.count(name) > 1:
-            raise _bad("A header that may stand once stands twice.")
     found = dict(reversed(headers))
+    if len(found) < len(headers) and any(names.count(name) > 1 for name in _ONCE):
+        raise _bad("A header that may stand once stands twice.")
     if is_1_1 and b"host" not in found:
         raise _bad("There is no Host header.")
     connection = b",".join(value for name, value in headers if name.endswith(b"connection")).lower()
@@ -82,11 +84,10 @@ def read_head(data: bytes) -> Head:
 
 
 def _header(line: bytes) -> Header:
-    name, colon, value = line.partition(b":")
-    value = value.strip(b" \t")
-    if not colon or not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
+    found = _LINE.fullmatch(line)
+    if found is None:
         raise _bad("A header line is malformed.")  # a folded one begins with a space, which is no token
-    return name.lower(), value
+    return found[1].lower(), found[2].strip(b" \t")
 
 
 def _length(found: dict[bytes, bytes], *, is_1_1: bool) -> int | None:

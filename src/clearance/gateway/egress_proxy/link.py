@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from typing import Protocol, cast
 
 _HIGH_WATER = 1 << 20  # bytes waiting on either side before the other is told to wait
+_PIECE = 1 << 18  # bytes that may come at once; more do not stay in the processor's cache
 
 
 class Stream(Protocol):
@@ -32,66 +32,94 @@ class Stream(Protocol):
         """At once."""
 
 
-class Link(asyncio.Protocol):
+class Arrivals:
+    """Where all links of one event loop receive: what came is sent on, or copied, before more comes."""
+
+    def __init__(self) -> None:
+        self.space = memoryview(bytearray(_PIECE))
+
+    def leave(self) -> None:
+        """To a transport that has not sent all of it yet, and lets go of it when it has."""
+        self.space = memoryview(bytearray(_PIECE))
+
+
+class Link(asyncio.BufferedProtocol):
     """A `Stream` over a transport of asyncio. Belongs to one event loop; one task receives, one sends."""
 
-    def __init__(self, on_open: Callable[[Link], None] | None = None) -> None:
-        self._on_open = on_open
+    def __init__(self, arrivals: Arrivals) -> None:
+        self._arrivals = arrivals
         self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.Transport  # once the connection is made
         self._chunks: deque[bytes] = deque()
         self._waiting = 0
-        self._has_ended = False
-        self._is_lost = False
+        self._is_lost = True  # until it is made
         self._arrived: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._is_full = False
         self._is_paused = False
+        self._other: Link | None = None
+        self._over: asyncio.Future[None] | None = None
         self.received = 0
         self.sent = 0
-        self.waits_since = 0.0  # when it began to wait for the other side; 0: it does not
-
-    @property
-    def peer(self) -> str:
-        """The other side's address."""
-        name = self._open.get_extra_info("peername") if self._transport is not None else None
-        return str(name[0]) if name else ""
+        self.has_ended = False  # the other side; what it sent before may still be here
+        # When it began to wait for the other side; joined, when something moved last. 0: it does not wait.
+        self.waits_since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(high=_HIGH_WATER)
-        if self._on_open is not None:
-            self._on_open(self)
+        self._is_lost = False
+        self._limit(_HIGH_WATER)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 — all that may come at once
+        return self._arrivals.space
+
+    def buffer_updated(self, count: int) -> None:
+        self.received += count
+        arrived = self._arrivals.space[:count]
+        if self._other is None:
+            self._keep(bytes(arrived))
+        else:
+            self.waits_since = self._other.waits_since = self._loop.time()
+            if self._other._pass_on(arrived):
+                self._arrivals.leave()
+
+    def _keep(self, data: bytes) -> None:
         self._chunks.append(data)
         self._waiting += len(data)
-        self.received += len(data)
         if self._waiting > _HIGH_WATER and not self._is_paused:
             self._is_paused = True
-            self._open.pause_reading()
+            self._hold_on()
         _wake(self._arrived)
 
     def eof_received(self) -> bool:
-        self._has_ended = True
+        self.has_ended = True
         _wake(self._arrived)
+        if self._other is not None:
+            self._other.end()
+            self._look_whether_over(self._other)
         return True  # half closed: the other direction goes on
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 — which of them, tells nobody
         self._is_lost = True
         _wake(self._arrived)
         _wake(self._room)
+        _wake(self._over)
 
     def pause_writing(self) -> None:
         self._is_full = True
+        if self._other is not None:
+            self._other._hold_on()
 
     def resume_writing(self) -> None:
         self._is_full = False
         _wake(self._room)
+        if self._other is not None:
+            self._other._go_on()
+            self._look_whether_over(self._other)
 
     async def receive(self) -> bytes:
         while not self._chunks:
-            if self._has_ended:
+            if self.has_ended:
                 return b""
             if self._is_lost:
                 raise ConnectionResetError("the connection is lost")
@@ -101,7 +129,7 @@ class Link(asyncio.Protocol):
         self._waiting -= len(data)
         if self._is_paused and self._waiting <= _HIGH_WATER // 2:
             self._is_paused = False
-            self._open.resume_reading()
+            self._go_on()
         return data
 
     def push_back(self, data: bytes) -> None:
@@ -113,21 +141,64 @@ class Link(asyncio.Protocol):
         if self._is_lost:
             raise ConnectionResetError("the connection is lost")
         self.sent += len(data)
-        self._open.write(data)
+        self._transport.write(data)
         while self._is_full and not self._is_lost:
             self._room = self._loop.create_future()
             await self._wait(self._room)
 
+    async def join(self, other: Link) -> None:
+        """Until both have ended or one is lost, what comes by either goes out by the other.
+
+        No piece is received before the one before it was sent whole: nothing but that one waits here.
+        """
+        self._over = other._over = self._loop.create_future()
+        self._other, other._other = other, self
+        self.waits_since = other.waits_since = self._loop.time()
+        self._limit(0)
+        other._limit(0)
+        try:
+            self._hand_over(other)
+            other._hand_over(self)
+            self._look_whether_over(other)
+            await self._over
+        finally:
+            self._other = other._other = None
+            self.waits_since = other.waits_since = 0.0
+            self._go_on()
+
+    def _hand_over(self, other: Link) -> None:
+        """What came before they were joined."""
+        while self._chunks:
+            other._pass_on(self._chunks.popleft())
+        self._waiting, self._is_paused = 0, False
+        if self.has_ended:
+            other.end()
+        if not other._is_full:
+            self._go_on()
+
+    def _pass_on(self, data: bytes | memoryview) -> bool:
+        """Whether some of it is still here: then nothing may be written over it."""
+        if self._is_lost:
+            return False
+        self.sent += len(data)
+        self._transport.write(data)
+        return self._transport.get_write_buffer_size() > 0
+
+    def _look_whether_over(self, other: Link) -> None:
+        have_ended = self.has_ended and other.has_ended and not self._is_full and not other._is_full
+        if have_ended or self._is_lost or other._is_lost:
+            _wake(self._over)
+
     def end(self) -> None:
-        if not self._is_lost and self._open.can_write_eof():
-            self._open.write_eof()
+        if not self._is_lost and self._transport.can_write_eof():
+            self._transport.write_eof()
 
     def close(self) -> None:
-        if self._transport is not None:
+        if not self._is_lost:
             self._transport.close()
 
     def abort(self) -> None:
-        if self._transport is not None:
+        if not self._is_lost:
             self._transport.abort()
 
     async def _wait(self, future: asyncio.Future[None]) -> None:
@@ -137,10 +208,17 @@ class Link(asyncio.Protocol):
         finally:
             self.waits_since = 0.0
 
-    @property
-    def _open(self) -> asyncio.Transport:
-        assert self._transport is not None
-        return self._transport
+    def _limit(self, high: int) -> None:
+        if not self._is_lost:
+            self._transport.set_write_buffer_limits(high=high)
+
+    def _hold_on(self) -> None:
+        if not self._is_lost:
+            self._transport.pause_reading()
+
+    def _go_on(self) -> None:
+        if not self._is_lost:
+            self._transport.resume_reading()
 
 
 def _wake(future: asyncio.Future[None] | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -13,6 +14,7 @@ from clearance.errors import RequestError
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 # What inet_aton takes for an address though it is no dotted quad: `0x7f.1`, `017700000001`, `127.1`, `0`.
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
+_MOST_BYTES = 2_048
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,4}")
 
 
@@ -36,8 +38,11 @@ class Place(Struct, frozen=True, kw_only=True):
 DEFAULT_PORT = {"http": 80, "https": 443}
 
 
+@lru_cache(maxsize=1_024)  # clients name the same few with every request, and often twice
 def read_place(authority: bytes, *, default_port: int | None = None) -> Place:
     """`host:port`. Raises RequestError for what is malformed, or has more readings than one."""
+    if len(authority) > _MOST_BYTES:
+        raise _bad("The destination is no host name.")
     try:
         text = authority.decode("utf-8")
     except UnicodeDecodeError:

@@ -35,7 +35,7 @@ async def tunnel(client: Link, place: Place, asker: Asker, means: Means) -> None
             await client.send(ESTABLISHED)
             if means.settings.tunnels is Tunnels.TLS:
                 await check_name(client, place)
-            await _both_ways(client, server, means.settings.idle_timeout_seconds)
+            await client.join(server)
         finally:
             measured.sent, measured.received = server.sent, server.received
             server.abort()
@@ -76,38 +76,15 @@ async def _connected(place: Place, means: Means, measured: Measured) -> Link:
     """To the first address that answers. Raises RequestError, UpstreamError."""
     loop = asyncio.get_running_loop()
     reason = "connect_failed"
-    for address in await means.addresses.of(place):
-        measured.address = str(address)
+    for address in (await means.addresses.of(place)).addresses:
+        measured.address = address
         try:
             async with asyncio.timeout(means.settings.connect_timeout_seconds):
-                _, link = await loop.create_connection(Link, measured.address, place.port)
+                _, link = await loop.create_connection(lambda: Link(means.arrivals), address, place.port)
             return link
         except TimeoutError:
             reason = "connect_timeout"
         except OSError:
             reason = "connect_failed"
+        means.addresses.failed(place, address)
     raise UpstreamError(f"{place.host} cannot be connected to.", reason=reason, sent=False)
-
-
-async def _both_ways(client: Link, server: Link, idle_seconds: float) -> None:
-    """Until each side has ended, or one is cut, or nothing moves any more."""
-    ways = {asyncio.ensure_future(_one_way(client, server)), asyncio.ensure_future(_one_way(server, client))}
-    moved = 0
-    try:
-        while True:
-            done, left = await asyncio.wait(ways, timeout=idle_seconds, return_when=asyncio.FIRST_EXCEPTION)
-            if not left or any(each.exception() for each in done):
-                return
-            before, moved = moved, client.received + server.received
-            if moved == before:
-                return
-    finally:
-        for way in ways:
-            way.cancel()
-        await asyncio.gather(*ways, return_exceptions=True)
-
-
-async def _one_way(source: Link, sink: Link) -> None:
-    while data := await source.receive():
-        await sink.send(data)
-    sink.end()

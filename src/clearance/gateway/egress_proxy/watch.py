@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from clearance.core.model import ActionCall, Principal, Reason
@@ -45,19 +44,19 @@ class Watch:
         self._blind = 0
         self.is_over = False
 
-    @contextmanager
-    def during(self, call: ActionCall, principal: Principal) -> Iterator[Running]:
-        """For as long as the current task carries it out."""
+    def begin(self, call: ActionCall, principal: Principal) -> Running:
+        """The current task carries it out, until `end`."""
         task = asyncio.current_task()
         assert task is not None
         running = Running(call, principal, task)
         self._running.add(running)
         if self.is_over:
             running.stop(_STOPPED)
-        try:
-            yield running
-        finally:
-            self._running.discard(running)
+        return running
+
+    def end(self, running: Running) -> None:
+        """It is done."""
+        self._running.discard(running)
 
     def stop_all(self) -> None:
         """What is carried out, and whatever begins from now on: the server stops."""
