@@ -139,11 +139,26 @@ def mcp_direct() -> Gateway:
 
 def fastmcp(upstream: int, kind: str) -> Gateway:
     """Its proxy, as `kind` of benchmarks/gateways/fastmcp_proxy.py says: nothing is checked nor recorded."""
+    command = _of_python("fastmcp_proxy.py", upstream)
+    return _tools_peer(f"{peer_version('fastmcp', 'gateways')} create_proxy, {kind} client", (*command, kind))
+
+
+def mcp_sdk(upstream: int) -> Gateway:
+    """The SDK's own server and client, as benchmarks/gateways/mcp_sdk_proxy.py puts them together."""
+    command = _of_python("mcp_sdk_proxy.py", upstream)
+    return _tools_peer(f"{peer_version('mcp', 'gateways')} SDK, server and connected client", command)
+
+
+def _of_python(program: str, upstream: int) -> tuple[str, ...]:
+    path = ROOT / "benchmarks" / "gateways" / program
     url = f"http://127.0.0.1:{upstream}{TOOLS_PATH}"
-    program = ROOT / "benchmarks" / "gateways" / "fastmcp_proxy.py"
+    return (str(peer_python("gateways")), str(path), "{port}", url)
+
+
+def _tools_peer(name: str, command: tuple[str, ...]) -> Gateway:
     return Gateway(
-        f"{peer_version('fastmcp', 'gateways')} create_proxy, {kind} client",
-        (str(peer_python("gateways")), str(program), "{port}", url, kind),
+        name,
+        command,
         TOOLS_PATH,
         _MODERN,
         (("PYTHONPATH", ""),),

@@ -220,6 +220,37 @@ async def test_a_server_may_ask_the_person_and_the_model_and_both_are_recorded(s
     } <= tools
 
 
+async def test_an_answer_to_the_server_may_have_the_id_of_a_request_that_is_open(server: Server) -> None:
+    """Each end numbers its own requests."""
+    headers = {"Authorization": f"Bearer {server.agent_key}", "Accept": "application/json, text/event-stream"}
+    async with httpx.AsyncClient(base_url=f"{server.url}/mcp/demo", headers=headers, timeout=10) as http:
+        params = {"protocolVersion": "2025-11-25", "clientInfo": {"name": "c", "version": "1"}}
+        params["capabilities"] = {"elicitation": {}}
+        begun = await http.post(
+            "", json={"jsonrpc": "2.0", "id": 900, "method": "initialize", "params": params}
+        )
+        http.headers["Mcp-Session-Id"] = begun.headers["Mcp-Session-Id"]
+        await http.post("", json={"jsonrpc": "2.0", "method": "notifications/initialized"})
+        asked, _ = await greeted(http, 901)
+        assert await greeted(http, asked + 1) == (asked + 1, "hello Ann")
+
+
+async def greeted(http: httpx.AsyncClient, number: int) -> tuple[int, str]:
+    """What `greet` says under this id, and the id under which it asked for the name."""
+    call = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": {"name": "greet"}}
+    asked = -1
+    async with http.stream("POST", "", json=call) as answer:
+        async for line in answer.aiter_lines():
+            said = json.loads(line.removeprefix("data:")) if line.startswith("data: {") else {}
+            if said.get("method") == "elicitation/create":
+                asked = said["id"]
+                name = {"action": "accept", "content": {"name": "Ann"}}
+                await http.post("", json={"jsonrpc": "2.0", "id": asked, "result": name})
+            elif "result" in said:
+                return asked, said["result"]["content"][0]["text"]
+    return asked, "nothing"
+
+
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_failing_tool_is_recorded_as_failed(server: Server, era: str) -> None:
     async with connected(server, era) as client:

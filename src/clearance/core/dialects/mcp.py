@@ -75,9 +75,9 @@ def read_message(body: bytes) -> Message:
     languages do not tell cases apart), an id that is none.
     """
     value = _decoded(body)
-    if isinstance(value, list):
-        raise RequestError("A batch is not taken here: send each message by itself.", reason="mcp_batch")
     if not isinstance(value, dict) or value.get("jsonrpc") != "2.0":
+        if isinstance(value, list):
+            raise RequestError("A batch is not taken here: send each message by itself.", reason="mcp_batch")
         raise RequestError("The body is no JSON-RPC 2.0 message.", reason="mcp_message")
     _one_spelling(value, _MEMBERS)
     if "method" in value:
@@ -175,12 +175,13 @@ def _answered(value: dict[str, Any]) -> Response:
 
 
 def _is_id(value: object) -> bool:
-    if isinstance(value, str):
-        return len(value) <= _MOST_ID
-    return isinstance(value, int) and not isinstance(value, bool)
+    # Exactly these: a bool is an int too.
+    return type(value) is int or (type(value) is str and len(value) <= _MOST_ID)
 
 
 def _one_spelling(members: dict[str, Any], known: frozenset[str]) -> None:
+    if _SPELT.issuperset(members):
+        return
     for name in members:
         if name not in _SPELT and name.casefold() in known:
             raise RequestError("The body names a member in another case.", reason="duplicate_member")

@@ -26,6 +26,7 @@ SESSION: Final = "mcp-session-id"
 PARAM_PREFIX: Final = "mcp-param-"
 NAMED_BY: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 
+_SPOKEN: Final = frozenset({*STATELESS, *SESSIONS})
 _ROUTING: Final = frozenset({VERSION, METHOD, NAME, SESSION})
 _ENCODED: Final = re.compile(r"=\?base64\?(.*)\?=")
 _PLAIN: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
@@ -35,7 +36,10 @@ def routing_headers(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
     """Those of MCP, in lower case. Raises RequestError for one that is sent twice."""
     found: dict[str, str] = {}
     for raw, value in headers:
-        name = raw.decode("latin-1").lower()
+        lower = raw.lower()
+        if not lower.startswith(b"mcp-"):
+            continue
+        name = lower.decode("latin-1")
         if name in _ROUTING or name.startswith(PARAM_PREFIX):
             if name in found:
                 raise RequestError(f"The header {name} is sent twice.", reason="mcp_header_mismatch")
@@ -55,7 +59,7 @@ def agree(message: Message, headers: Mapping[str, str]) -> None:
     version = headers.get(VERSION, "")
     if said is not None and said != version:
         raise _mismatch(VERSION)
-    if version and version not in (*STATELESS, *SESSIONS):
+    if version and version not in _SPOKEN:
         raise RequestError("This revision of MCP is not spoken here.", reason="mcp_version")
     is_strict = version in STATELESS
     if is_strict and said is None and not isinstance(message, Notification):

@@ -17,6 +17,7 @@ from clearance.core.dialects.mcp import (
     Request,
     RequestId,
     is_stateless,
+    request_id_of,
     write_error,
     write_result,
 )
@@ -89,6 +90,11 @@ def error(request_id: RequestId | None, refusal: Refusal, *, code: int | None = 
     """A JSON-RPC error. `data` has the stable code."""
     known = _CODES.get(refusal.code, INVALID_REQUEST) if code is None else code
     return write_error(request_id, known, refusal.message, {"code": refusal.code, **refusal.meta})
+
+
+def unreadable(message: bytes, failure: RequestError) -> bytes:
+    """To a message that cannot be read, under its id where that much can be."""
+    return error(request_id_of(message), refusal_for(failure))
 
 
 def inner_error(request_id: RequestId | None) -> bytes:

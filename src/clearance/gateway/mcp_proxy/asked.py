@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from clearance.core.dialects.mcp import STATELESS, RequestId
+from clearance.core.dialects.mcp import STATELESS, Message, Notification, Request, RequestId
 from clearance.core.dialects.mcp_headers import SESSION, VERSION
 from clearance.gateway.doors import Receive, Send
 from clearance.gateway.endpoint import Caller
+from clearance.gateway.mcp_proxy import events
 from clearance.runtime.joining import Hints
 
 LAST_EVENT: Final = "last-event-id"
@@ -25,17 +25,27 @@ _EVENTS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """`headers` are those of MCP; `hints` say which run, as far as the transport knows."""
+NOTHING: Final = Notification(method="", params={})  # what a GET or a DELETE says
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """`headers` are those of MCP; `hints` say which run, as far as the transport knows.
+
+    `body` is the message as it came, and `message` what it says.
+    """
 
     caller: Caller
     headers: Mapping[str, str]
     hints: Hints
-    body: bytes
-    request_id: RequestId | None
     receive: Receive
-    send: Send
+    answer: Answer
+    body: bytes = b""
+    message: Message = NOTHING
+
+    @property
+    def request_id(self) -> RequestId | None:
+        """Under which it is answered; None for what asks for no answer."""
+        return self.message.id if isinstance(self.message, Request) else None
 
     @property
     def is_stateless(self) -> bool:
@@ -53,19 +63,17 @@ class Asked:
 
         Without a session only its agent tells what belongs together: so a held call finds its run.
         """
-        is_session = self.begins and b'"initialize"' in self.body
+        is_session = self.begins and self._asks_for("initialize")
         key = f"mcp:{uuid.uuid4().hex}" if is_session else "mcp"
         return replace(self.hints, keys=(*self.hints.keys, key))
 
     @property
     def listens(self) -> bool:
         """Whether it opens a stream that stays open until somebody closes it."""
-        return b'"subscriptions/listen"' in self.body
+        return self._asks_for("subscriptions/listen")
 
-    async def left(self) -> None:
-        """Return when the client is gone."""
-        while (await self.receive())["type"] != "http.disconnect":
-            pass
+    def _asks_for(self, method: str) -> bool:
+        return isinstance(self.message, Request) and self.message.method == method
 
 
 class Answer:
@@ -73,7 +81,6 @@ class Answer:
 
     def __init__(self, send: Send, session_id: str = "") -> None:
         self._send = send
-        self._lock = asyncio.Lock()
         self.session_id = session_id
         self.is_begun = False
         self.is_ended = False
@@ -89,9 +96,12 @@ class Answer:
 
     async def event(self, event: bytes) -> None:
         """One event of a stream."""
-        async with self._lock:
-            await self.begin()
-            await self._send({"type": "http.response.body", "body": event, "more_body": True})
+        await self.begin()
+        await self._send({"type": "http.response.body", "body": event, "more_body": True})
+
+    async def tell(self, message: bytes) -> None:
+        """One message, before the one that answers."""
+        await self.event(events.event(message))
 
     async def begin(self) -> None:
         """The head of a stream, once."""

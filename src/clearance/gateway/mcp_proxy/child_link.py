@@ -262,6 +262,9 @@ class ChildExchange:
         exchange._first = mcp.write_error(request.id, mcp.UNSUPPORTED_VERSION, why, data)
         return exchange
 
+    async def whole(self) -> bytes | None:
+        return self._first
+
     async def frames(self) -> AsyncIterator[Frame]:
         """As they come. Raises UpstreamError when the child ends first."""
         if self._first is not None:

@@ -41,6 +41,9 @@ class Answers(Struct, frozen=True):
     values: dict[str, Any] | None = None
 
 
+_NO_ANSWERS: Final = Answers()
+
+
 class Clearing:
     """Belongs to one event loop, and to one agent."""
 
@@ -92,13 +95,13 @@ class Clearing:
         """The answers that a retried call brings, each judged on every round."""
         given = params.get("inputResponses")
         if given is None:
-            return Answers()
+            return _NO_ANSWERS
         if not isinstance(given, dict) or not all(isinstance(one, dict) for one in given.values()):
             raise RequestError("`inputResponses` is an object of objects.", reason="wrong_type")
         cleared: list[str] = []
         values = dict(given)
         for key, answer in given.items():
-            call = answer_action(self._server.name, answer, self._server.settings.place)
+            call = answer_action(self._server.name, answer, self._server.place)
             call = replace(call, run_id=run.run_id)
             result = await self._passage.clear(call, self._principal, door=DOOR)
             if result.blocked:
@@ -122,7 +125,8 @@ class Clearing:
         judged = self._passage.judge_result(action_id, response.result)
         has_failed = response.result.get("isError") is True
         status = OutcomeStatus.FAILED if has_failed else OutcomeStatus.SUCCEEDED
-        refused = await self._asks(response.result, request.params)
+        asks = response.result.get("resultType") == "input_required"
+        refused = await self._asks(response.result, request.params) if asks else None
         if not await self.told(action_id, status, judged=judged):
             return _unrecorded(action_id)
         if judged.withheld:
@@ -169,8 +173,6 @@ class Clearing:
 
     async def _asks(self, result: dict[str, Any], params: dict[str, Any]) -> Refusal | None:
         """Why the questions of an `input_required` result may not reach the client."""
-        if result.get("resultType") != "input_required":
-            return None
         asked = result.get("inputRequests") or {}
         if not isinstance(asked, dict):
             return Refusal("wrong_type", "The server's `inputRequests` is no object.")
@@ -180,7 +182,7 @@ class Clearing:
             if not isinstance(method, str) or not isinstance(wanted, dict):
                 return Refusal("wrong_type", "The server asks for something that is no request.")
             try:
-                call = server_action(self._server.name, method, wanted, self._server.settings.place)
+                call = server_action(self._server.name, method, wanted, self._server.place)
                 cleared = await self.ask(call, params)
             except ClearanceError as error:
                 return Refusal(error.code, str(error))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
 from clearance.core.dialects import mcp
 from clearance.core.dialects.mcp_headers import SESSION
 from clearance.errors import NotFoundError, RequestError
+from clearance.gateway.departure import ClientGone, WhileHere
 from clearance.gateway.ending import Ending, StoppingError
 from clearance.gateway.mcp_proxy import events
 from clearance.gateway.mcp_proxy.asked import Answer, Asked
 from clearance.gateway.mcp_proxy.guarded import GuardedServer
-from clearance.gateway.mcp_proxy.link import Exchange, Frame, Link
+from clearance.gateway.mcp_proxy.link import Exchange, Link
 from clearance.gateway.mcp_proxy.session import McpSession, Side
 from clearance.gateway.upstream import UpstreamError
 from clearance.runtime.recent import Recent
@@ -37,50 +37,35 @@ class Conversations:
         self._ending = ending
         self._sessions: Recent[McpSession] = Recent(_SESSIONS_KEPT)
 
-    async def post(self, asked: Asked) -> None:
-        """One message of a client, and what comes of it. Raises ClearanceError."""
-        await self.exchange(self._session(asked), asked, Answer(asked.send))
+    async def post(self, asked: Asked, session: McpSession | None = None) -> None:
+        """One message of a client, and what comes of it. Raises ClearanceError.
 
-    async def exchange(self, session: McpSession, asked: Asked, answer: Answer) -> None:
-        """The same, in a session that is known already."""
-
-        async def tell(message: bytes) -> None:
-            await answer.event(events.event(message))
-
-        work = asyncio.ensure_future(self._exchanged(session, asked, answer, tell))
+        `session` where it is known already.
+        """
+        session = session or self._session(asked)
         if not asked.is_stateless:  # there, a client that goes away may come back for the answer
-            return await work
-        gone = asyncio.ensure_future(asked.left())
+            return await self._exchanged(session, asked)
         try:
-            await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                return work.result()
-            work.cancel()
-            with suppress(asyncio.CancelledError):
-                await work
+            async with WhileHere(asked.receive):
+                await self._exchanged(session, asked)
+        except ClientGone:
             await session.gone(asked.request_id)
-        finally:
-            gone.cancel()
 
     async def listen(self, asked: Asked) -> None:
         """The stream of what the server says unasked. Raises ClearanceError."""
         session = self._session(asked)
         exchange = await self.link.listen(asked.headers)
-        answer = Answer(asked.send)
+        answer = asked.answer
         if not exchange.is_stream:
             await exchange.aclose()
             await answer.body(exchange.status if exchange.status >= 400 else 502)
             return
         await answer.begin()
-        gone = asyncio.ensure_future(asked.left())
-        work = asyncio.ensure_future(self._streamed(exchange, session, asked, answer))
         try:
-            with suppress(StoppingError), self._ending.may_end(at_once=True):
-                await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
+            with suppress(UpstreamError, ClientGone), self._ending.may_end(at_once=True):
+                async with WhileHere(asked.receive):
+                    await self._streamed(exchange, session, asked)
         finally:
-            for task in (work, gone):
-                task.cancel()
-            await asyncio.gather(work, gone, return_exceptions=True)
             await exchange.aclose()
         with suppress(OSError):
             await answer.end()
@@ -92,7 +77,7 @@ class Conversations:
         if status < 400:
             self._sessions.pop(_key(asked))
             await session.gone()
-        await Answer(asked.send).body(status)
+        await asked.answer.body(status)
 
     async def close(self) -> None:
         await self.link.close()
@@ -106,14 +91,14 @@ class Conversations:
             return session
         return McpSession(self.server, asked.caller, asked.joined)
 
-    async def _exchanged(
-        self, session: McpSession, asked: Asked, answer: Answer, tell: Callable[[bytes], Awaitable[None]]
-    ) -> None:
-        outgoing = await session.from_client(asked.body, asked.headers, tell=tell)
+    async def _exchanged(self, session: McpSession, asked: Asked) -> None:
+        outgoing = await session.from_client(
+            asked.message, asked.body, headers=asked.headers, tell=asked.answer.tell
+        )
         if not outgoing:
-            return await _finish(answer)
+            return await _finish(asked.answer)
         if outgoing[0].to is Side.CLIENT:
-            return await _finish(answer, outgoing[0].message)
+            return await _finish(asked.answer, outgoing[0].message)
         exchange: Exchange | None = None
         try:
             with self._ending.may_end(at_once=asked.listens):
@@ -121,16 +106,16 @@ class Conversations:
                     exchange = await self.link.send(outgoing[0].message, asked.headers)
                     if asked.listens:
                         patience.reschedule(None)
-                    await self._answered(exchange, session, asked, answer, patience)
+                    await self._answered(exchange, session, asked, patience)
         except (TimeoutError, StoppingError) as error:
             if exchange is not None:
                 await exchange.aclose()
             await self._cancel(asked)
             is_late = isinstance(error, TimeoutError)
             code, why = (_TOO_LATE, _LATE) if is_late else (_STOPPING, _STOPPED)
-            await self._broken(session, asked, answer, code, why)
+            await self._broken(session, asked, code, why)
         except UpstreamError as error:
-            await self._broken(session, asked, answer, _FAILED, str(error), was_sent=error.sent)
+            await self._broken(session, asked, _FAILED, str(error), was_sent=error.sent)
         except Exception:
             await session.gone(asked.request_id)  # whatever it is, nothing stays open
             raise
@@ -139,58 +124,55 @@ class Conversations:
                 await exchange.aclose()
 
     async def _answered(
-        self, exchange: Exchange, session: McpSession, asked: Asked, answer: Answer, patience: asyncio.Timeout
+        self, exchange: Exchange, session: McpSession, asked: Asked, patience: asyncio.Timeout
     ) -> None:
+        answer = asked.answer
         if exchange.session_id and asked.begins:
             answer.session_id = exchange.session_id
             self._sessions.put(_key(asked, exchange.session_id), session)
         if exchange.is_stream:
             await answer.begin()
-            can_resume = await self._streamed(exchange, session, asked, answer, patience)
+            can_resume = await self._streamed(exchange, session, asked, patience)
             if can_resume and not asked.is_stateless and session.waits_for(asked.request_id):
                 await answer.end()  # the client asks for the rest, by the id of the last event
                 return
-        else:
-            async for frame in exchange.frames():
-                for message in await self._received(frame, session, asked):
-                    await _finish(answer, message, status=exchange.status)
-                if answer.is_ended or not session.waits_for(asked.request_id):
-                    break
-                if exchange.status >= 400 and not session.acts(asked.request_id):
-                    await self._declined(exchange.status, frame, session, asked, answer)
-                    return
+        elif (came := await exchange.whole()) is not None:
+            if told := await self._received(came, session, asked):
+                await _finish(answer, *told, status=exchange.status)
+                return
+            may_decline = session.waits_for(asked.request_id) and not session.acts(asked.request_id)
+            if exchange.status >= 400 and may_decline:
+                await self._declined(exchange.status, came, session, asked)
+                return
         if session.waits_for(asked.request_id):
             if exchange.status == 404 and SESSION in asked.headers:
                 self._sessions.pop(_key(asked))
                 await session.gone()
                 raise NotFoundError(_NO_SESSION)
             why = f"The MCP server answered with HTTP {exchange.status}, and not to the request."
-            await self._broken(session, asked, answer, _FAILED, why)
+            await self._broken(session, asked, _FAILED, why)
         elif not answer.is_ended:
             await _finish(answer, status=exchange.status)
 
-    async def _declined(
-        self, status: int, frame: Frame, session: McpSession, asked: Asked, answer: Answer
-    ) -> None:
+    async def _declined(self, status: int, message: bytes, session: McpSession, asked: Asked) -> None:
         """The server does not speak this revision: its client has to see how it says so, to fall back."""
         await session.gone(asked.request_id)
         try:
-            error = mcp.read_message(frame.message)
+            error = mcp.read_message(message)
         except RequestError:
-            return await answer.body(status)
+            return await asked.answer.body(status)
         is_error = isinstance(error, mcp.Response) and error.error is not None
-        return await answer.body(status, frame.message if is_error else b"")
+        return await asked.answer.body(status, message if is_error else b"")
 
     async def _streamed(
         self,
         exchange: Exchange,
         session: McpSession,
         asked: Asked,
-        answer: Answer,
         patience: asyncio.Timeout | None = None,
     ) -> bool:
         """Each event as it comes, the same bytes where its message is the same. Whether any had an id."""
-        has_id = False
+        answer, has_id = asked.answer, False
         loop, seconds = asyncio.get_running_loop(), self.server.settings.timeout_seconds
         async for frame in exchange.frames():
             if patience is not None and patience.when() is not None:  # between two of them
@@ -199,14 +181,14 @@ class Conversations:
             if not frame.message:
                 await answer.event(frame.raw)
                 continue
-            for message in await self._received(frame, session, asked):
+            for message in await self._received(frame.message, session, asked):
                 is_same = message is frame.message
                 await answer.event(frame.raw if is_same else events.with_data(frame.raw, message))
         return has_id
 
-    async def _received(self, frame: Frame, session: McpSession, asked: Asked) -> list[bytes]:
+    async def _received(self, message: bytes, session: McpSession, asked: Asked) -> list[bytes]:
         """What of a message goes to the client. What goes back to the server is sent here."""
-        outgoing = await session.from_server(frame.message)
+        outgoing = await session.from_server(message)
         for one in outgoing:
             if one.to is Side.SERVER:
                 await self._send_back(one.message, asked)
@@ -224,17 +206,10 @@ class Conversations:
             await self._send_back(mcp.write_notification("notifications/cancelled", params), asked)
 
     async def _broken(
-        self,
-        session: McpSession,
-        asked: Asked,
-        answer: Answer,
-        code: str,
-        message: str,
-        *,
-        was_sent: bool = True,
+        self, session: McpSession, asked: Asked, code: str, message: str, *, was_sent: bool = True
     ) -> None:
         told = await session.broken(code, message, request_id=asked.request_id, was_sent=was_sent)
-        await _finish(answer, *(one.message for one in told), status=200)
+        await _finish(asked.answer, *(one.message for one in told), status=200)
 
 
 async def _finish(answer: Answer, *messages: bytes, status: int = 0) -> None:

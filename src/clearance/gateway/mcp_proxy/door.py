@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping
-from typing import Any, Final
+from typing import Final
+
+from msgspec.structs import replace
 
 from clearance.config import Settings
 from clearance.config.mcp import McpSettings, require_variables
@@ -99,16 +100,9 @@ class McpDoor:
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Every failure is a JSON-RPC error, with the status that goes with it."""
         answer = Answer(send)
-        is_begun = False
-
-        async def watched(message: MutableMapping[str, Any]) -> None:
-            nonlocal is_begun
-            is_begun = True
-            await send(message)
-
         try:
             with self._ending.answering():
-                await self._serve(scope, receive, watched)
+                await self._serve(scope, receive, answer)
         except StoppingError as error:
             refusal = Refusal(error.reason, str(error))
             await answer.body(503, answers.error(None, refusal), (b"retry-after", b"1"))
@@ -118,26 +112,25 @@ class McpDoor:
             await answer.body(_status(error), answers.error(None, refusal_for(error)))
         except Exception as error:  # the door answers every failure; what is unexpected is logged by its kind
             log_unexpected("the MCP door", error)
-            if is_begun:
-                await answer.end()  # a stream that ends without its answer: the client knows it has none
-            else:
+            if not answer.is_begun:
                 await answer.body(500, answers.inner_error(None))
+            elif not answer.is_ended:
+                await answer.end()  # a stream that ends without its answer: the client knows it has none
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, answer: Answer) -> None:
         self._check_origin(scope)
         conversations = self._conversations(scope["path"])
-        method = scope["method"]
-        asked = await self._asked(scope, receive, send)
-        match method:
+        asked = await self._asked(scope, receive, answer)
+        match scope["method"]:
             case "POST":
-                return await conversations.post(asked)
+                return await _post(conversations, asked)
             case "GET":
                 return await conversations.listen(asked)
             case "DELETE":
                 return await conversations.delete(asked)
             case _:
                 refusal = Refusal("method_not_allowed", "MCP is spoken with POST, GET and DELETE.")
-                return await Answer(send).body(405, answers.error(None, refusal), _METHODS)
+                return await answer.body(405, answers.error(None, refusal), _METHODS)
 
     def _conversations(self, path: str) -> Conversations | Together:
         name = path.removeprefix(f"/{_SEGMENT}").strip("/")
@@ -152,7 +145,7 @@ class McpDoor:
             if name == b"origin" and value.decode("latin-1") not in self._settings.origins:
                 raise ForbiddenError("Pages of this origin may not use MCP here; see `origins` under `mcp:`.")
 
-    async def _asked(self, scope: Scope, receive: Receive, send: Send) -> Asked:
+    async def _asked(self, scope: Scope, receive: Receive, answer: Answer) -> Asked:
         caller = await self._passage.identify(presented(scope))
         headers = routing_headers(scope["headers"])
         if headers.get(VERSION) in STATELESS:
@@ -172,14 +165,21 @@ class McpDoor:
                 run_id=scope.get(RUN_ID, "") or found.get(b"clearance-run", b"").decode("latin-1"),
                 traceparent=found.get(b"traceparent", b"").decode("latin-1"),
             ),
-            body=raw,
-            request_id=mcp.request_id_of(raw) if raw else None,
             receive=receive,
-            send=send,
+            answer=answer,
+            body=raw,
         )
 
 
 _HINTS: Final = frozenset({b"content-type", b"clearance-run", b"traceparent", LAST_EVENT.encode()})
+
+
+async def _post(conversations: Conversations | Together, asked: Asked) -> None:
+    try:
+        message = mcp.read_message(asked.body)
+    except RequestError as error:
+        return await asked.answer.body(400, answers.unreadable(asked.body, error))
+    return await conversations.post(replace(asked, message=message))
 
 
 async def _leave(conversations: Conversations, after_seconds: float) -> None:

@@ -27,6 +27,7 @@ class GuardedServer:
         self.passage = passage
         self.name = name
         self.settings = settings
+        self.place = settings.place
         self.watch = HoldWatch(passage.assembly.state.holds)
         self._pins = passage.assembly.tool_pins
 

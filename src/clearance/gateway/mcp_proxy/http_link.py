@@ -33,29 +33,30 @@ class HttpLink:
         )
 
     async def send(self, message: bytes, headers: Mapping[str, str]) -> HttpExchange:
-        return await self._ask(b"POST", (_JSON, _ACCEPT), headers, message)
+        request = self._request(b"POST", (_JSON, _ACCEPT), headers, message)
+        return HttpExchange(await self._client.send(self._origin, request))
 
     async def listen(self, headers: Mapping[str, str]) -> HttpExchange:
-        return await self._ask(b"GET", (_ACCEPT_EVENTS,), headers)
+        request = self._request(b"GET", (_ACCEPT_EVENTS,), headers)
+        return HttpExchange(await self._client.send(self._origin, request))
 
     async def end(self, headers: Mapping[str, str]) -> int:
-        exchange = await self._ask(b"DELETE", (), headers)
-        await exchange.aclose()
-        return exchange.status
+        response = await self._client.send(self._origin, self._request(b"DELETE", (), headers))
+        await response.aclose()
+        return response.status
 
     async def close(self) -> None:
         """The client is the door's."""
 
-    async def _ask(
+    def _request(
         self,
         method: bytes,
         first: tuple[tuple[bytes, bytes], ...],
         headers: Mapping[str, str],
         body: bytes = b"",
-    ) -> HttpExchange:
-        passed = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items())
-        request = OutRequest(method, self._target, (*first, *passed, *self._own), body)
-        return HttpExchange(await self._client.send(self._origin, request))
+    ) -> OutRequest:
+        passed = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        return OutRequest(method, self._target, (*first, *passed, *self._own), body)
 
 
 class HttpExchange:
@@ -70,15 +71,18 @@ class HttpExchange:
         self._is_json = kind == b"application/json"
         self._response = response
 
+    async def whole(self) -> bytes | None:
+        """The body of a JSON answer; one of another kind holds no message."""
+        body = await self._response.read(events.MOST_EVENT_BYTES)
+        return body if self._is_json else None
+
     async def frames(self) -> AsyncIterator[Frame]:
-        """One for a JSON answer; none for an answer of another kind."""
+        """As they come."""
         if self.is_stream:
             async for frame in events.frames(self._response):
                 yield frame
-        elif self._is_json:
-            yield Frame(await self._response.read(events.MOST_EVENT_BYTES))
-        else:
-            await self._response.read(events.MOST_EVENT_BYTES)
+        elif (message := await self.whole()) is not None:
+            yield Frame(message)
 
     async def aclose(self) -> None:
         await self._response.aclose()

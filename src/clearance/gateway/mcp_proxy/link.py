@@ -25,6 +25,9 @@ class Exchange(Protocol):
     is_stream: bool
     session_id: str  # given with the answer to `initialize`; empty where there is none
 
+    async def whole(self) -> bytes | None:
+        """The message of an answer that is no stream; None where it has none. Raises UpstreamError."""
+
     def frames(self) -> AsyncIterator[Frame]:
         """As they come. Raises UpstreamError where they break off."""
 

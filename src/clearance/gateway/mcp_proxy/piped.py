@@ -14,9 +14,10 @@ import msgspec
 from msgspec import Raw, Struct
 
 from clearance.core.dialects import mcp
-from clearance.core.dialects.mcp import RequestId, key_of
-from clearance.errors import SystemUnavailableError
+from clearance.core.dialects.mcp import Message, Notification, Request, RequestId, key_of
+from clearance.errors import RequestError, SystemUnavailableError
 from clearance.gateway.endpoint import Caller
+from clearance.gateway.mcp_proxy import answers
 from clearance.gateway.mcp_proxy.child import Child
 from clearance.gateway.mcp_proxy.guarded import GuardedServer
 from clearance.gateway.mcp_proxy.session import McpSession, Outgoing, Side
@@ -64,11 +65,14 @@ class PipedSession:
 
         Notifications keep their place: `initialized` comes before what it opens.
         """
-        envelope = _envelope(message)
-        if envelope.method and envelope.id is None:
-            return await self._judge(message, None)
+        try:
+            read = mcp.read_message(message)
+        except RequestError as error:
+            return await self._to_client(answers.unreadable(message, error))
+        if isinstance(read, Notification):
+            return await self._judge(read, message)
         await self._room.acquire()
-        judging = self._begin(self._judge(message, envelope.id if envelope.method else None))
+        judging = self._begin(self._judge(read, message))
         judging.add_done_callback(lambda _: self._room.release())
         return None
 
@@ -88,10 +92,10 @@ class PipedSession:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._quiet.wait(), seconds)
 
-    async def _judge(self, message: bytes, request_id: RequestId | None) -> None:
-        outgoing = await self._session.from_client(message, tell=self._to_client)
-        if request_id is not None and any(one.to is Side.SERVER for one in outgoing):
-            loop = asyncio.get_running_loop()
+    async def _judge(self, read: Message, message: bytes) -> None:
+        outgoing = await self._session.from_client(read, message, tell=self._to_client)
+        if isinstance(read, Request) and any(one.to is Side.SERVER for one in outgoing):
+            loop, request_id = asyncio.get_running_loop(), read.id
             late = loop.call_later(self._seconds, lambda: self._begin(self._late(request_id)))
             self._deadlines[key_of(request_id)] = late
         try:
@@ -154,15 +158,7 @@ class PipedSession:
         self._deadlines.clear()
 
 
-def _envelope(message: bytes) -> _Envelope:
-    """Enough to tell a request from a notification; what cannot be read is the judge's to answer."""
-    try:
-        return _ENVELOPE.decode(message)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _Envelope()
-
-
 def _answers(message: bytes) -> str:
-    """The key of the request that a message answers; empty where it answers none."""
-    envelope = _envelope(message)
+    """The key of the request that a message, which was judged, answers; empty where it answers none."""
+    envelope = _ENVELOPE.decode(message)
     return "" if envelope.method or envelope.id is None else key_of(envelope.id)

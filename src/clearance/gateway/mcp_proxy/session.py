@@ -84,17 +84,16 @@ class McpSession:
         return one is not None and bool(one.action_id)
 
     async def from_client(
-        self, message: bytes, headers: Mapping[str, str] | None = None, *, tell: Tell | None = None
+        self, read: Message, raw: bytes, *, headers: Mapping[str, str] | None = None, tell: Tell | None = None
     ) -> list[Outgoing]:
-        """A message of the client, and MCP's headers where the transport has any: they must agree."""
-        try:
-            read = mcp.read_message(message)
-        except RequestError as error:
-            return _to_client(answers.error(mcp.request_id_of(message), refusal_for(error)))
+        """A message of the client: what it says, and as it came.
+
+        `headers` are those of MCP, where the transport has any: they must agree with it.
+        """
         try:
             if headers is not None:
                 agree(read, headers)
-            return await self._judged(read, message, tell)
+            return await self._judged(read, raw, tell)
         except ClearanceError as error:
             return self._failed(read, error)
 
@@ -158,7 +157,7 @@ class McpSession:
         key = mcp.key_of(request.id)
         if key in self._open:
             raise RequestError("A request of this id is not answered yet.", reason="mcp_id")
-        call = client_action(self._server.name, request, self._server.settings.place)
+        call = client_action(self._server.name, request, self._server.place)
         one = self._open[key] = _Open(request)
         if call is None:
             return _to_server(raw)
@@ -184,7 +183,8 @@ class McpSession:
         if isinstance(answered, Refusal):
             return answered
         result = await self._clearing.clear(call, request, tell)
-        await self._clearing.settle(answered, is_sent=result.allowed and not one.is_cancelled)
+        if answered.action_ids:
+            await self._clearing.settle(answered, is_sent=result.allowed and not one.is_cancelled)
         if result.blocked:
             return refusal_of(result)
         one.action_id = result.action_id
@@ -219,9 +219,7 @@ class McpSession:
             return _to_client(raw)
         one = _Open(request)
         try:
-            call = server_action(
-                self._server.name, request.method, request.params, self._server.settings.place
-            )
+            call = server_action(self._server.name, request.method, request.params, self._server.place)
             result = await self._clearing.ask(call, request.params)
         except ClearanceError as error:
             return _to_server(answers.error(request.id, refusal_for(error), code=mcp.REFUSED))
@@ -242,7 +240,7 @@ class McpSession:
             await self._clearing.told(one.action_id, OutcomeStatus.FAILED, error="The client declined.")
             return _to_server(raw)
         await self._clearing.told(one.action_id, OutcomeStatus.SUCCEEDED)
-        method, place = one.request.method, self._server.settings.place
+        method, place = one.request.method, self._server.place
         try:
             call = answer_action(self._server.name, response.result, place, method=method)
             result = await self._clearing.ask(call, one.request.params)

@@ -9,13 +9,12 @@ import asyncio
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, Final
 
 from msgspec import structs
 
 from clearance.core.dialects import mcp
-from clearance.core.dialects.mcp import Message, Notification, Request, Response
+from clearance.core.dialects.mcp import Notification, Request, Response
 from clearance.core.dialects.mcp_actions import LISTS, SEPARATOR
 from clearance.core.dialects.mcp_headers import (
     METHOD,
@@ -30,7 +29,7 @@ from clearance.core.dialects.mcp_headers import (
 from clearance.errors import NotFoundError, RequestError
 from clearance.gateway.mcp_proxy import answers
 from clearance.gateway.mcp_proxy.answers import refusal_for
-from clearance.gateway.mcp_proxy.asked import Answer, Asked
+from clearance.gateway.mcp_proxy.asked import Asked
 from clearance.gateway.mcp_proxy.conversations import Conversations, mcp_status
 from clearance.gateway.mcp_proxy.merging import merged_greeting, merged_list, owner_of
 from clearance.gateway.mcp_proxy.session import McpSession, Side
@@ -76,33 +75,32 @@ class Together:
 
     async def post(self, asked: Asked) -> None:
         """One message of a client. Raises ClearanceError."""
-        message = mcp.read_message(asked.body)
-        agree(message, asked.headers)
+        agree(asked.message, asked.headers)
         try:
-            await self._carried(message, asked)
+            await self._carried(asked)
         except RequestError as error:
-            if not isinstance(message, Request):
+            if asked.request_id is None:
                 raise
-            told = answers.error(message.id, refusal_for(error))
-            await Answer(asked.send).body(mcp_status(told), told)
+            told = answers.error(asked.request_id, refusal_for(error))
+            await asked.answer.body(mcp_status(told), told)
 
-    async def _carried(self, message: Message, asked: Asked) -> None:
-        parts = self._parts(asked)
+    async def _carried(self, asked: Asked) -> None:
+        parts, message = self._parts(asked), asked.message
         match message:
             case Request(method=method) if method in _GREETINGS:
                 await self._greeted(message, parts, asked)
             case Request(method=method) if method in LISTS or method in _TO_ALL:
                 found = await self._of_all(message, parts, asked)
                 result = merged_list(LISTS[method], found) if method in LISTS else {}
-                await Answer(asked.send).body(200, mcp.write_result(message.id, result))
+                await asked.answer.body(200, mcp.write_result(message.id, result))
             case Request():
                 await self._to_one(message, parts, asked)
             case _:
-                await self._untold(message, parts, asked)
+                await self._untold(parts, asked)
 
     async def listen(self, asked: Asked) -> None:
         """What servers say unasked is heard at each one's own address."""
-        await Answer(asked.send).body(405)
+        await asked.answer.body(405)
 
     async def delete(self, asked: Asked) -> None:
         """End the sessions with all servers. Raises ClearanceError."""
@@ -112,7 +110,7 @@ class Together:
             if SESSION in part.begun:
                 await part.with_server.link.end(part.begun)
             await part.session.gone()
-        await Answer(asked.send).body(200)
+        await asked.answer.body(200)
 
     def _parts(self, asked: Asked) -> _Parts:
         if SESSION in asked.headers and not asked.is_stateless:
@@ -134,7 +132,7 @@ class Together:
         found = await self._of_all(request, parts, asked)
         if not found:
             raise RequestError("None of the MCP servers answered.", reason="mcp_server_failed")
-        answer = Answer(asked.send)
+        answer = asked.answer
         if request.method == "initialize":
             for name, result in found.items():
                 parts[name].begun[VERSION] = str(result.get("protocolVersion", ""))
@@ -172,7 +170,7 @@ class Together:
         message, headers = mcp.write_request(request), part.headers(asked, request)
         try:
             async with asyncio.timeout(server.server.settings.timeout_seconds):
-                for one in await part.session.from_client(message, headers):
+                for one in await part.session.from_client(request, message, headers=headers):
                     if one.to is Side.CLIENT:
                         return None
                     exchange = await server.link.send(one.message, headers)
@@ -196,8 +194,9 @@ class Together:
         """To the server that it names, under the name that this server knows."""
         name, params = await self._addressed(request, parts, asked)
         part, its = parts[name], structs.replace(request, params=params)
-        sent = replace(asked, headers=part.headers(asked, its), body=mcp.write_request(its))
-        await part.with_server.exchange(part.session, sent, Answer(asked.send))
+        headers, body = part.headers(asked, its), mcp.write_request(its)
+        sent = structs.replace(asked, headers=headers, body=body, message=its)
+        await part.with_server.post(sent, part.session)
 
     async def _addressed(self, request: Request, parts: _Parts, asked: Asked) -> tuple[str, dict[str, Any]]:
         """Which server a request is for, and what it is there. Raises RequestError, NotFoundError."""
@@ -227,16 +226,16 @@ class Together:
             listed[LISTS[method]] = await self._of_all(request, parts, asked)
         return owner_of(uri, listed)
 
-    async def _untold(self, message: Message, parts: _Parts, asked: Asked) -> None:
+    async def _untold(self, parts: _Parts, asked: Asked) -> None:
         """A notification goes to every server; an answer to none, as none may ask."""
-        if isinstance(message, Notification):
+        if isinstance(asked.message, Notification):
             for part in parts.values():
-                for one in await part.session.from_client(asked.body):
+                for one in await part.session.from_client(asked.message, asked.body):
                     if one.to is Side.SERVER:
                         with suppress(UpstreamError):
                             exchange = await part.with_server.link.send(one.message, part.begun)
                             await exchange.aclose()
-        await Answer(asked.send).body(202)
+        await asked.answer.body(202)
 
 
 def _split(name: object, parts: _Parts) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from importlib.metadata import version
 from typing import Final
 
@@ -33,23 +34,23 @@ async def wrap(assembly: Assembly, name: str, settings: McpServer, *, agent: str
     run raises; StoreError.
     """
     require_variables({name: settings})
-    writer = LoopWriter(assembly.journal)
-    passage = Passage(assembly, writer, Metrics(version("clearance")))
-    caller = Caller(Principal(agent=agent))
-    run = await passage.join(caller.principal, Hints(run_id=run_id, goal=f"Use the MCP server {name}"))
-    pipe, server, hints = ClientPipe(), GuardedServer(passage, name, settings), Hints(run_id=run.run_id)
-    session = PipedSession(server, caller, hints, to_client=pipe.send)
-    status = OutcomeStatus.FAILED
-    try:
-        await session.start()
-        await until_told(lambda: _converse(session, pipe), session.ended)
-        if session.why:
-            raise SystemUnavailableError(session.why)
-        status = OutcomeStatus.SUCCEEDED
-    finally:
-        await session.close()
-        if not run_id:
-            await writer.append([passage.point.runs.end_draft(run, status=status)], Durability.POWER)
+    with closing(LoopWriter(assembly.journal)) as writer:
+        passage = Passage(assembly, writer, Metrics(version("clearance")))
+        caller = Caller(Principal(agent=agent))
+        run = await passage.join(caller.principal, Hints(run_id=run_id, goal=f"Use the MCP server {name}"))
+        pipe, server, hints = ClientPipe(), GuardedServer(passage, name, settings), Hints(run_id=run.run_id)
+        session = PipedSession(server, caller, hints, to_client=pipe.send)
+        status = OutcomeStatus.FAILED
+        try:
+            await session.start()
+            await until_told(lambda: _converse(session, pipe), session.ended)
+            if session.why:
+                raise SystemUnavailableError(session.why)
+            status = OutcomeStatus.SUCCEEDED
+        finally:
+            await session.close()
+            if not run_id:
+                await writer.append([passage.point.runs.end_draft(run, status=status)], Durability.POWER)
 
 
 async def until_told(converse: Callable[[], Awaitable[None]], *ends: asyncio.Event) -> None:

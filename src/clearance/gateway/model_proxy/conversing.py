@@ -12,11 +12,11 @@ import msgspec
 from clearance.core.dialects.request import put_at
 from clearance.core.model import ActionCall, Operation, OutcomeReport, OutcomeStatus
 from clearance.errors import RequestError
+from clearance.gateway.departure import ClientGone, WhileHere
 from clearance.gateway.doors import Receive, Scope, Send
 from clearance.gateway.model_proxy.answering import answer_of, passed_on
 from clearance.gateway.model_proxy.arriving import Arrived, arrived, run_of
 from clearance.gateway.model_proxy.call import Call, Parts, close
-from clearance.gateway.model_proxy.departure import ClientGone, WhileHere
 from clearance.gateway.model_proxy.headers import to_client, to_upstream, value_of
 from clearance.gateway.model_proxy.places import Place, Work
 from clearance.gateway.model_proxy.prices import NOTHING, Prices

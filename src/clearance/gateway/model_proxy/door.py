@@ -9,12 +9,12 @@ from http import HTTPStatus
 
 from clearance.config import Settings
 from clearance.errors import ClearanceError, RequestError
+from clearance.gateway.departure import ClientGone
 from clearance.gateway.doors import Receive, Scope, Send
 from clearance.gateway.ending import Ending
 from clearance.gateway.model_proxy.call import Parts
 from clearance.gateway.model_proxy.conversation import Conversations
 from clearance.gateway.model_proxy.conversing import converse
-from clearance.gateway.model_proxy.departure import ClientGone
 from clearance.gateway.model_proxy.listing import list_models
 from clearance.gateway.model_proxy.places import SEGMENTS, Place, Work, dialect_of, place_of
 from clearance.gateway.model_proxy.prices import Prices

@@ -22,9 +22,9 @@ from clearance.core.policy import History
 from clearance.core.policy.bounds import out_of_bounds
 from clearance.errors import RequestError
 from clearance.gateway.body import decode
+from clearance.gateway.departure import WhileHere
 from clearance.gateway.doors import Receive, Scope, Send
 from clearance.gateway.model_proxy.call import Parts
-from clearance.gateway.model_proxy.departure import WhileHere
 from clearance.gateway.model_proxy.headers import to_upstream
 from clearance.gateway.model_proxy.places import Place, Work
 from clearance.gateway.model_proxy.proposals import DOOR, HONOURS

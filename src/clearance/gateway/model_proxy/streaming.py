@@ -18,10 +18,10 @@ from clearance.core.model import ActionCall, Operation, OutcomeReport, OutcomeSt
 from clearance.core.streams import AskText, AskTool, Fail, Forward, Rewritten, Step, StreamGuard, TextRuling
 from clearance.errors import ClearanceError
 from clearance.gateway.begun import Begun, begun
+from clearance.gateway.departure import ClientGone
 from clearance.gateway.doors import Send
 from clearance.gateway.model_proxy.answering import judge_texts, record, said_by
 from clearance.gateway.model_proxy.call import Call, Parts, close
-from clearance.gateway.model_proxy.departure import ClientGone
 from clearance.gateway.model_proxy.headers import to_client
 from clearance.gateway.model_proxy.proposals import DOOR, Proposal
 from clearance.gateway.model_proxy.refusal import action_headers, worded

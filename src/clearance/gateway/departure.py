@@ -7,7 +7,7 @@ from types import TracebackType
 
 from clearance.gateway.doors import Receive
 
-_SOON_SECONDS = 0.02  # an answer that is quicker is there before anybody need look whether its client is
+_SOON_SECONDS = 0.2  # an answer that is quicker is there before anybody need look whether its client is
 
 
 class ClientGone(Exception):  # noqa: N818 - nobody's mistake
