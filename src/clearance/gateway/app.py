@@ -233,6 +233,7 @@ class Application:
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> Any:
         self._loop = asyncio.get_running_loop()
+        self._follow(self._loop.call_soon)
         for door in self._doors:
             await door.start()
         chores = [asyncio.create_task(chore()) for chore in self._chores()]
@@ -243,8 +244,13 @@ class Application:
             for chore in chores:
                 chore.cancel()
             await asyncio.gather(*chores, return_exceptions=True)
+            self._follow(None)
             self._door.writer.close()
             self._assembly.close()
+
+    def _follow(self, call_soon: Callable[[Callable[[], None]], object] | None) -> None:
+        self._assembly.state.follow_turns(call_soon)
+        self._assembly.journal.follow_turns(call_soon)
 
     def _chores(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
         watching = () if self._reloader is None else (self._reloader.watch,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -101,6 +101,9 @@ class Journal(Protocol):
 
     def foreign(self) -> list[Record]:
         """Records that other processes wrote since the last call, in order. Cheap when there are none."""
+
+    def follow_turns(self, call_soon: Callable[[Callable[[], None]], object] | None) -> None:
+        """As `State.follow_turns`: `foreign` looks once in each turn of the event loop in this thread."""
 
     def verify(self, run_id: str = "") -> Verification:
         """Recompute the chain of one run, or of every run and of the journal."""

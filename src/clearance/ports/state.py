@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from clearance.ports.approvals import GrantStore, HoldStore, Outbox
@@ -32,6 +33,12 @@ class State(Protocol):
     def outbox(self) -> Outbox: ...
     @property
     def pins(self) -> PinStore: ...
+
+    def follow_turns(self, call_soon: Callable[[Callable[[], None]], object] | None) -> None:
+        """A server's event loop runs in this thread: what others changed is looked for once in each turn.
+
+        `call_soon` is the loop's; None when it ends.
+        """
 
     def close(self) -> None:
         """Let go."""

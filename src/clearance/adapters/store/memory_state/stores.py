@@ -27,5 +27,8 @@ class MemoryState:
         self.outbox = MemoryOutbox()
         self.pins = MemoryPins()
 
+    def follow_turns(self, call_soon: object) -> None:
+        """Nobody else changes anything."""
+
     def close(self) -> None:
         """Nothing outlives the process."""

@@ -10,6 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 
+from clearance.adapters.store.sqlite.looks import Looks
 from clearance.adapters.store.sqlite.rows import SELECT_RECORDS, record_of
 from clearance.adapters.store.sqlite.segments import Segments
 from clearance.core.model import Record
@@ -74,6 +75,7 @@ class Foreign:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._watching: sqlite3.Cursor | None = None
+        self.looks = Looks()
         self._version = -1
         self._asked = False
         self._seen = 0
@@ -83,6 +85,8 @@ class Foreign:
 
     def read(self) -> list[Record]:
         """Records of others since the last call. The first call returns none: it marks where to begin."""
+        if self.looks.is_fresh:
+            return []
         with self._lock:
             if not self._asked:
                 self._asked = True
@@ -91,6 +95,7 @@ class Foreign:
                 return []
             assert self._watching is not None
             ((version,),) = self._watching.execute("PRAGMA data_version").fetchall()
+            self.looks.looked()
             if version == self._version:
                 return []
             self._version = version
@@ -98,6 +103,7 @@ class Foreign:
                 return self._drain()
             except BaseException:
                 self._version = -1
+                self.looks.look_again()
                 raise
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ from clearance.adapters.store.sqlite.failures import translated
 from clearance.adapters.store.sqlite.files import BUSY_SECONDS, private_directory, remove_unfinished
 from clearance.adapters.store.sqlite.foreign import Foreign, OwnPositions
 from clearance.adapters.store.sqlite.group import GroupCommit
+from clearance.adapters.store.sqlite.looks import CallSoon
 from clearance.adapters.store.sqlite.nodes import Nodes
 from clearance.adapters.store.sqlite.queries import Queries
 from clearance.adapters.store.sqlite.readers import Readers
@@ -96,6 +97,9 @@ class SqliteJournal:
     def foreign(self) -> list[Record]:
         with translated("follow the journal"):
             return self._foreign.read()
+
+    def follow_turns(self, call_soon: CallSoon | None) -> None:
+        self._foreign.looks.follow_turns(call_soon)
 
     def verify(self, run_id: str = "") -> Verification:
         if run_id:

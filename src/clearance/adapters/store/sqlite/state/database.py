@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Final
 
 from clearance.adapters.store.sqlite.failures import store_error, translated
 from clearance.adapters.store.sqlite.files import connect
+from clearance.adapters.store.sqlite.looks import Looks
 from clearance.adapters.store.sqlite.rows import Row
 from clearance.errors import ConflictError, StoreError
 
@@ -35,7 +35,7 @@ class Database:
         self._watch = self._connected()
         self._watching = self._watch.cursor()
         self._seen = -1
-        self._looked_until = 0.0
+        self.looks = Looks(_LOOK_SECONDS)
         self._numbers: dict[str, int] = {}
         self._readers_lock = threading.Lock()
         self._readers: list[sqlite3.Connection] = []
@@ -45,19 +45,16 @@ class Database:
 
     def revision(self, topic: str) -> int:
         """How often something of this kind changed. Asked on every decision, and mostly without a lock."""
-        if time.monotonic() < self._looked_until:
+        if self.looks.is_fresh:
             return self._numbers[topic]
         try:
             with self._watch_lock:
-                now = time.monotonic()
-                if now < self._looked_until:
-                    return self._numbers[topic]
                 # What was read last is right until another connection, of any process, has committed.
                 ((version,),) = self._watching.execute("PRAGMA data_version").fetchall()
                 if version != self._seen:
                     self._numbers = dict(self._watching.execute("SELECT topic, number FROM revisions"))
                     self._seen = version
-                self._looked_until = now + _LOOK_SECONDS
+                self.looks.looked()
                 return self._numbers[topic]
         except sqlite3.Error as error:
             raise store_error(error, "read the store") from error
@@ -84,7 +81,7 @@ class Database:
                 yield connection
                 connection.execute("COMMIT")
                 with self._watch_lock:
-                    self._looked_until = 0.0  # own changes are seen at once
+                    self.looks.look_again()  # own changes are seen at once
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
@@ -92,7 +89,8 @@ class Database:
 
     def close(self) -> None:
         with self._watch_lock, self._write_lock, self._readers_lock, translated("close the store"):
-            self._is_closed, self._looked_until = True, 0.0
+            self._is_closed = True
+            self.looks.look_again()
             for connection in (self._watch, *self._readers, self._writer):
                 connection.close()
             self._readers.clear()

@@ -13,6 +13,7 @@ from clearance.adapters.store.sqlite.files import (
     private_directory,
     remove_unfinished,
 )
+from clearance.adapters.store.sqlite.looks import CallSoon
 from clearance.adapters.store.sqlite.state.agents import SqliteAgents
 from clearance.adapters.store.sqlite.state.brakes import SqliteBrakes
 from clearance.adapters.store.sqlite.state.credentials import SqliteCredentials
@@ -50,6 +51,9 @@ class SqliteState:
         self.brakes = SqliteBrakes(self._database)
         self.outbox = SqliteOutbox(self._database)
         self.pins = SqlitePins(self._database)
+
+    def follow_turns(self, call_soon: CallSoon | None) -> None:
+        self._database.looks.follow_turns(call_soon)
 
     def close(self) -> None:
         """Let go."""
