@@ -81,12 +81,17 @@ class History:
         for one in self._scopes if scope is None else self._scopes & {scope}:
             for view in acting:
                 self.begin(one, view.key_of(one))
+        placed: dict[_Place, _Put] = {}
         for watch in self._watching[views[0].operation]:
             if scope not in (None, watch.scope):
                 continue
             matching = [view for view in acting if watch.match.test(view)]
             for view in matching if watch.scope is Scope.AGENT else matching[:1]:
-                self._feed(watch, view, measured or {})
+                self._feed(watch, view, measured or {}, placed)
+        if placed:
+            self._put.setdefault(request.context.action_id, {}).update(placed)
+            if len(self._put) > _ENTRIES_KEPT:
+                self._put.popitem(last=False)
 
     def settle(self, action_id: str, measured: Mapping[str, float]) -> None:
         """Add up what came out in place of what was reserved. Once: then it is forgotten what that was."""
@@ -106,24 +111,23 @@ class History:
                     asked.append(one)
         return [View(one, roles=self._policies.roles_for(one.principal)) for one in asked]
 
-    def _feed(self, watch: Watch, view: View, measured: Mapping[str, float]) -> None:
+    def _feed(
+        self, watch: Watch, view: View, measured: Mapping[str, float], placed: dict[_Place, _Put]
+    ) -> None:
         key = view.key_of(watch.scope)
         windows = self._windows[watch.scope, key]
         window = windows.get(watch.id)
         if window is None:
             window = windows[watch.id] = watch.make()
         place = (watch.scope, key, watch.id)
-        proposal = self._put.get(view.request.context.takes_up, {}).pop(place, None)
-        if proposal is not None:
-            proposal.take_back()
+        if takes_up := view.request.context.takes_up:
+            proposal = self._put.get(takes_up, {}).pop(place, None)
+            if proposal is not None:
+                proposal.take_back()
         if watch.fact in measured:
             watch.feed(window, _as_measured(view, measured))
-            return
-        entry = watch.feed(window, view)
-        action_id = view.request.context.action_id
-        self._put.setdefault(action_id, {})[place] = _Put(window, entry, watch.fact)
-        if len(self._put) > _ENTRIES_KEPT:
-            self._put.popitem(last=False)
+        else:
+            placed[place] = _Put(window, watch.feed(window, view), watch.fact)
 
     def windows(self, scope: Scope, key: str) -> Mapping[str, Window]:
         """What is remembered of a run or an agent, by watch id. To be read only."""
