@@ -186,7 +186,7 @@ def test_any_program_gets_every_door_and_its_run_is_read_back(doors: Path) -> No
     assert any(
         "REFUSED  http_request  read  via egress_proxy  url:http://elsewhere.example/" in line
         for line in told
-    )
+    ), told
     assert told[-1].endswith("run ended: succeeded")
 
 
