@@ -12,6 +12,7 @@ import pytest
 from clearance.adapters.store import MemoryJournal
 from clearance.core.model import Draft, Durability, Record, RecordKind
 from clearance.errors import StoreError
+from clearance.runtime import loop_writer
 from clearance.runtime.loop_writer import LoopWriter
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -32,10 +33,14 @@ class Counting(MemoryJournal):
         self.disk = threading.Event()  # until it is set, the disk takes its time
         self.disk.set()
         self.sync_fails: Exception | None = None
+        self.takes = self.clock = 0.0  # seconds
+        self.synced_by: list[threading.Thread] = []
 
     def sync(self) -> None:
         self.disk.wait(10)
+        self.clock += self.takes
         self.syncs += 1
+        self.synced_by.append(threading.current_thread())
         if self.sync_fails is not None:
             raise self.sync_fails
 
@@ -73,6 +78,23 @@ async def test_who_asked_for_power_waits_for_the_disk_and_nobody_else_does() -> 
     journal.disk.set()
     await asyncio.gather(first, *later)
     assert journal.syncs == 2  # one for the first, one for all that came while it ran
+    writer.close()
+
+
+async def test_one_caller_alone_waits_on_the_loop_for_a_quick_disk_and_in_a_thread_for_a_slow_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    journal = Counting()
+    monkeypatch.setattr(loop_writer, "perf_counter", lambda: journal.clock)
+    writer = LoopWriter(journal)
+    here = threading.main_thread()
+    for takes, on_the_loop in ((0.0, False), (0.0, True), (0.01, True), (0.0, False), (0.0, True)):
+        journal.takes = takes  # what the last one took is what the next is taken to take
+        await writer.append([draft()], Durability.POWER)
+        assert (journal.synced_by[-1] is here) is on_the_loop
+    together = [writer.append([draft()], Durability.POWER) for _ in range(2)]
+    await asyncio.gather(*together)
+    assert journal.synced_by[-1] is not here
     writer.close()
 
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
+from time import perf_counter
 
 from clearance.core.model import Draft, Durability, Record
 from clearance.errors import StoreError
@@ -18,6 +19,7 @@ from clearance.ports import Journal
 from clearance.runtime.group import Entry, fail, resolve, write
 
 _Written = list[tuple[Entry, list[Record]]]
+_QUICK_SECONDS = 0.001  # of a sync: for one caller alone, the way to the thread and back takes as long
 
 
 class LoopWriter:
@@ -29,6 +31,7 @@ class LoopWriter:
         self._unsynced: _Written = []
         self._syncer: _Syncer | None = None
         self._is_syncing = False
+        self._took = _QUICK_SECONDS  # the last sync, in seconds
         self.commits = 0
 
     async def append(self, drafts: list[Draft], durability: Durability) -> list[Record]:
@@ -64,14 +67,18 @@ class LoopWriter:
         """What is committed while the disk works waits for the next time."""
         if self._is_syncing or not self._unsynced:
             return
+        written, self._unsynced = self._unsynced, []
+        if len(written) == 1 and self._took < _QUICK_SECONDS:
+            self._synced(written, *_timed_sync(self._journal))
+            return
         if self._syncer is None:
             self._syncer = _Syncer(self._journal, asyncio.get_running_loop(), self._synced)
-        written, self._unsynced = self._unsynced, []
         self._is_syncing = True
         self._syncer.sync(written)
 
-    def _synced(self, written: _Written, error: StoreError | None) -> None:
+    def _synced(self, written: _Written, error: StoreError | None, took: float) -> None:
         self._is_syncing = False
+        self._took = took
         if error is None:
             for entry, records in written:
                 resolve(entry, records)
@@ -87,7 +94,7 @@ class _Syncer:
         self,
         journal: Journal,
         loop: asyncio.AbstractEventLoop,
-        done: Callable[[_Written, StoreError | None], None],
+        done: Callable[[_Written, StoreError | None, float], None],
     ) -> None:
         self._journal = journal
         self._loop = loop
@@ -105,12 +112,18 @@ class _Syncer:
 
     def _run(self) -> None:
         while (written := self._asked.get()) is not None:
-            error: StoreError | None = None
-            try:
-                self._journal.sync()
-            except StoreError as known:
-                error = known
-            except Exception as unexpected:  # it must refuse, not hang
-                error = StoreError(f"The store failed unexpectedly ({type(unexpected).__name__}).")
+            outcome = _timed_sync(self._journal)
             with suppress(RuntimeError):  # the loop was closed: nobody waits
-                self._loop.call_soon_threadsafe(self._done, written, error)
+                self._loop.call_soon_threadsafe(self._done, written, *outcome)
+
+
+def _timed_sync(journal: Journal) -> tuple[StoreError | None, float]:
+    """What went wrong, and how many seconds it took."""
+    began, error = perf_counter(), None
+    try:
+        journal.sync()
+    except StoreError as known:
+        error = known
+    except Exception as unexpected:  # it must refuse, not hang
+        error = StoreError(f"The store failed unexpectedly ({type(unexpected).__name__}).")
+    return error, perf_counter() - began
