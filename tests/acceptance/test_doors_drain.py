@@ -91,8 +91,8 @@ async def everything(doors: House, word: str) -> dict[str, Any]:
     }
     tasks = []
     for call in asked.values():
+        await under_way(doors, len(tasks))  # those before it; of the last, who stops the server asks
         tasks.append(asyncio.create_task(call))
-        await under_way(doors, len(tasks))
     return dict(zip(asked, await asyncio.gather(*tasks, return_exceptions=True), strict=True))
 
 

@@ -21,6 +21,7 @@ from tests.servers.process import free_port
 pytestmark = pytest.mark.acceptance
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("CLEARANCE_")}
+ENVIRONMENT["COLUMNS"] = "100"  # of whatever terminal the tests are run from
 README = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
 REFUSED = (
     "model: Clearance refused the tool call delete_invoice: "
@@ -186,7 +187,7 @@ def test_any_program_gets_every_door_and_its_run_is_read_back(doors: Path) -> No
     assert any(
         "REFUSED  http_request  read  via egress_proxy  url:http://elsewhere.example/" in line
         for line in told
-    ), told
+    ), "\n".join(told)
     assert told[-1].endswith("run ended: succeeded")
 
 
