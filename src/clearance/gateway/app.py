@@ -43,7 +43,7 @@ from clearance.gateway.metrics import MEDIA_TYPE, Metrics
 from clearance.gateway.passage import Passage
 from clearance.gateway.presented import presented
 from clearance.gateway.reload import Load, Reloader
-from clearance.ports import HoldQuery, Presented
+from clearance.ports import CallSoon, HoldQuery, Presented
 from clearance.runtime.hold_watch import HoldWatch
 from clearance.runtime.late import record_missing
 from clearance.runtime.loop_writer import LoopWriter
@@ -248,7 +248,7 @@ class Application:
             self._door.writer.close()
             self._assembly.close()
 
-    def _follow(self, call_soon: Callable[[Callable[[], None]], object] | None) -> None:
+    def _follow(self, call_soon: CallSoon | None) -> None:
         self._assembly.state.follow_turns(call_soon)
         self._assembly.journal.follow_turns(call_soon)
 

@@ -10,7 +10,7 @@ from clearance.ports.journal import Journal, RecordQuery, RunQuery, RunSummary, 
 from clearance.ports.login import Begun, LoginProvider, Vouched
 from clearance.ports.pins import PinStore
 from clearance.ports.policies import PolicyStore, PolicyVersion
-from clearance.ports.state import State
+from clearance.ports.state import CallSoon, State
 from clearance.ports.systems import Measured, Session, System, SystemInfo, Target
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Approvals",
     "Begun",
     "BrakeStore",
+    "CallSoon",
     "CredentialStore",
     "GrantStore",
     "HoldQuery",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
 from msgspec import Struct
 
 from clearance.core.model import Draft, Durability, Record
+from clearance.ports.state import CallSoon
 
 
 class RunQuery(Struct, frozen=True, kw_only=True):
@@ -102,7 +103,7 @@ class Journal(Protocol):
     def foreign(self) -> list[Record]:
         """Records that other processes wrote since the last call, in order. Cheap when there are none."""
 
-    def follow_turns(self, call_soon: Callable[[Callable[[], None]], object] | None) -> None:
+    def follow_turns(self, call_soon: CallSoon | None) -> None:
         """As `State.follow_turns`: `foreign` looks once in each turn of the event loop in this thread."""
 
     def verify(self, run_id: str = "") -> Verification:

@@ -11,6 +11,8 @@ from clearance.ports.identity import AgentStore, CredentialStore, PeopleStore
 from clearance.ports.pins import PinStore
 from clearance.ports.policies import PolicyStore
 
+CallSoon = Callable[[Callable[[], None]], object]  # an event loop's
+
 
 class State(Protocol):
     """Safe to share between threads and, where it is a file, between processes."""
@@ -34,7 +36,7 @@ class State(Protocol):
     @property
     def pins(self) -> PinStore: ...
 
-    def follow_turns(self, call_soon: Callable[[Callable[[], None]], object] | None) -> None:
+    def follow_turns(self, call_soon: CallSoon | None) -> None:
         """A server's event loop runs in this thread: what others changed is looked for once in each turn.
 
         `call_soon` is the loop's; None when it ends.

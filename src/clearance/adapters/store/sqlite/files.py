@@ -81,16 +81,12 @@ def sync_log(path: Path) -> None:
     The first commit has to be FULL: SQLite syncs the directory of a log that it made with its own first sync.
     """
     with suppress(FileNotFoundError):
-        descriptor = os.open(f"{path}-wal", os.O_RDONLY)
-        try:
-            _sync_data(descriptor)
-        finally:
-            os.close(descriptor)
+        _sync(path.with_name(f"{path.name}-wal"), _sync_data)
 
 
-def _sync(path: Path) -> None:
+def _sync(path: Path, sync: Callable[[int], None] = os.fsync) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        sync(descriptor)
     finally:
         os.close(descriptor)

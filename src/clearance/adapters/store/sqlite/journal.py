@@ -17,7 +17,6 @@ from clearance.adapters.store.sqlite.failures import translated
 from clearance.adapters.store.sqlite.files import BUSY_SECONDS, private_directory, remove_unfinished
 from clearance.adapters.store.sqlite.foreign import Foreign, OwnPositions
 from clearance.adapters.store.sqlite.group import GroupCommit
-from clearance.adapters.store.sqlite.looks import CallSoon
 from clearance.adapters.store.sqlite.nodes import Nodes
 from clearance.adapters.store.sqlite.queries import Queries
 from clearance.adapters.store.sqlite.readers import Readers
@@ -26,7 +25,7 @@ from clearance.adapters.store.sqlite.segments import Segments
 from clearance.adapters.store.sqlite.verify import verify_journal, verify_run
 from clearance.adapters.store.sqlite.writer import Job, Writer
 from clearance.core.model import Draft, Durability, Record
-from clearance.ports import RecordQuery, RunQuery, RunSummary, Verification
+from clearance.ports import CallSoon, RecordQuery, RunQuery, RunSummary, Verification
 
 _Answer = TypeVar("_Answer")
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from threading import get_ident
 
-CallSoon = Callable[[Callable[[], None]], object]
+from clearance.ports import CallSoon
 
 
 class Looks:

@@ -13,7 +13,6 @@ from clearance.adapters.store.sqlite.files import (
     private_directory,
     remove_unfinished,
 )
-from clearance.adapters.store.sqlite.looks import CallSoon
 from clearance.adapters.store.sqlite.state.agents import SqliteAgents
 from clearance.adapters.store.sqlite.state.brakes import SqliteBrakes
 from clearance.adapters.store.sqlite.state.credentials import SqliteCredentials
@@ -25,6 +24,7 @@ from clearance.adapters.store.sqlite.state.people import SqlitePeople
 from clearance.adapters.store.sqlite.state.pins import SqlitePins
 from clearance.adapters.store.sqlite.state.policies import SqlitePolicies
 from clearance.adapters.store.sqlite.state.upgrade import fill, upgrade
+from clearance.ports import CallSoon
 
 
 class SqliteState:
